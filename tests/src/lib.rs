@@ -1,0 +1,1 @@
+//! End-to-end tests: the binary against golden files, peers and faults.
