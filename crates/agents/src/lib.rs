@@ -1,1 +1,73 @@
-//! To come.
+//! The agents. Each file reads like its paper.
+//!
+//! An agent acts, updates, and hands out its weights. It knows no file, no configuration format, no clock and no
+//! environment by name: observations and actions are vectors, and every random draw comes from the agent's own named
+//! streams.
+
+mod actor;
+mod dai;
+mod td3;
+
+pub use actor::Actor;
+pub use dai::{Dai, Schedule, ScheduleShape};
+pub use td3::{Td3, Td3Config};
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// What the training loop asks of an agent.
+pub trait Agent {
+    /// The learned policy's action in `observation`, without noise.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()>;
+
+    /// The action to execute at environment step `t` of training.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn explore(&mut self, t: u64, observation: &[f32], action: &mut [f32]) -> Result<()>;
+
+    /// The policy that acts at step `t` when all of its noise is taken away, where that is not the learned policy:
+    /// false, and `action` untouched, where it is.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn act_guided(&mut self, _t: u64, _observation: &[f32], _action: &mut [f32]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// One update from `batch`.
+    ///
+    /// # Errors
+    /// If a loss is not finite.
+    fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics>;
+
+    /// The learned policy's weights by name.
+    ///
+    /// # Errors
+    /// If the device fails to hand them out.
+    fn policy_weights(&self) -> Result<Weights>;
+}
+
+/// Transitions drawn from replay, row-major: `[size, observation]`, `[size, action]`, `[size]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// s, `[size, observation]`.
+    pub observations: &'a [f32],
+    /// a, `[size, action]`: the actions that were executed.
+    pub actions: &'a [f32],
+    /// r, `[size]`.
+    pub rewards: &'a [f32],
+    /// s′, `[size, observation]`.
+    pub next_observations: &'a [f32],
+    /// 0 where the task ended in s′, 1 elsewhere (a time limit is no end), `[size]`.
+    pub not_terminal: &'a [f32],
+}
+
+/// Named numbers of one update, for the training log.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// Named arrays: shape and row-major values.
+pub type Weights = BTreeMap<String, (Vec<usize>, Vec<f32>)>;

@@ -1,1 +1,14 @@
-//! To come.
+//! Networks on candle: multi-layer perceptrons whose parameters lie in one flat variable, Adam and Polyak averaging
+//! over it, and safetensors checkpoints by PyTorch's names.
+//!
+//! On the CPU a whole network is one custom operation under candle's autograd ([`Mlp::forward`]); on any other device,
+//! and in float64, the same network is plain candle operations on views of the same variable, which is also what the
+//! tests hold the fused operation against.
+
+mod fused;
+mod kernels;
+mod mlp;
+mod optim;
+
+pub use mlp::{Head, Mlp, Parameter};
+pub use optim::{Adam, polyak};

@@ -1,0 +1,287 @@
+//! Multi-layer perceptrons over one flat parameter vector.
+
+use crate::fused::FusedMlp;
+use candle_core::{DType, Result, Shape, Tensor};
+use std::sync::Arc;
+use streams::Stream;
+
+/// What follows the last layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Nothing.
+    Linear,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+/// The shape of a perceptron, or of several with the same shape that read the same input (twin critics).
+///
+/// It holds no parameters: those are one vector θ, member after member, layer after layer, weight `[out, in]` before
+/// bias `[out]`. One vector means one optimiser step and one Polyak step a network group.
+#[derive(Clone, Debug)]
+pub struct Mlp {
+    members: usize,
+    sizes: Arc<[usize]>,
+    head: Head,
+}
+
+/// One layer's place in a member's parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layer {
+    pub(crate) offset: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+impl Layer {
+    fn weights(self) -> usize {
+        self.inputs * self.outputs
+    }
+
+    pub(crate) fn weight(self, theta: &[f32]) -> &[f32] {
+        &theta[self.offset..][..self.weights()]
+    }
+
+    pub(crate) fn bias(self, theta: &[f32]) -> &[f32] {
+        &theta[self.offset + self.weights()..][..self.outputs]
+    }
+
+    pub(crate) fn split_mut(self, theta: &mut [f32]) -> (&mut [f32], &mut [f32]) {
+        theta[self.offset..][..self.weights() + self.outputs].split_at_mut(self.weights())
+    }
+}
+
+/// One weight or bias within θ, for checkpoints.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Which member it belongs to.
+    pub member: usize,
+    /// PyTorch's name within a `Sequential` of linear layers only: `0.weight`, `0.bias`, `1.weight`, …
+    pub name: String,
+    /// Where it starts in θ.
+    pub offset: usize,
+    /// `[out, in]` or `[out]`.
+    pub shape: Vec<usize>,
+}
+
+impl Mlp {
+    /// A perceptron with ReLU between layers of `sizes` (input, hidden…, output).
+    ///
+    /// # Panics
+    /// If there are fewer than two sizes or a size is zero.
+    #[must_use]
+    pub fn new(sizes: &[usize], head: Head) -> Self {
+        assert!(sizes.len() >= 2 && sizes.iter().all(|&size| size > 0), "sizes {sizes:?} make no network");
+        Self { members: 1, sizes: sizes.into(), head }
+    }
+
+    /// `members` such perceptrons on one input.
+    #[must_use]
+    pub fn ensemble(self, members: usize) -> Self {
+        Self { members, ..self }
+    }
+
+    pub(crate) fn members(&self) -> usize {
+        self.members
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        self.head
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.sizes[0]
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        self.sizes[self.depth()]
+    }
+
+    /// How many linear layers.
+    pub(crate) fn depth(&self) -> usize {
+        self.sizes.len() - 1
+    }
+
+    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = Layer> + ExactSizeIterator {
+        let mut offset = 0;
+        let layers: Vec<Layer> = self
+            .sizes
+            .windows(2)
+            .map(|size| {
+                let layer = Layer { offset, inputs: size[0], outputs: size[1] };
+                offset += layer.weights() + layer.outputs;
+                layer
+            })
+            .collect();
+        layers.into_iter()
+    }
+
+    pub(crate) fn member_parameters(&self) -> usize {
+        self.sizes.windows(2).map(|size| (size[0] + 1) * size[1]).sum()
+    }
+
+    pub(crate) fn output_shape(&self, batch: usize) -> Shape {
+        match self.members {
+            1 => (batch, self.outputs()).into(),
+            members => (members, batch, self.outputs()).into(),
+        }
+    }
+
+    /// Fresh parameters, weights and biases uniform on ±1/√inputs as PyTorch's `Linear` draws them.
+    pub fn init(&self, stream: &mut Stream) -> Vec<f32> {
+        let mut theta = Vec::with_capacity(self.members * self.member_parameters());
+        for _ in 0..self.members {
+            for layer in self.layers() {
+                let bound = 1.0 / libm::sqrt(layer.inputs as f64);
+                let count = layer.weights() + layer.outputs;
+                theta.extend((0..count).map(|_| stream.uniform_in(-bound, bound) as f32));
+            }
+        }
+        theta
+    }
+
+    /// Where each weight and bias lies in θ, in order.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let member_parameters = self.member_parameters();
+        let mut parameters = Vec::new();
+        for member in 0..self.members {
+            for (i, layer) in self.layers().enumerate() {
+                let offset = member * member_parameters + layer.offset;
+                parameters.push(Parameter {
+                    member,
+                    name: format!("{i}.weight"),
+                    offset,
+                    shape: vec![layer.outputs, layer.inputs],
+                });
+                parameters.push(Parameter {
+                    member,
+                    name: format!("{i}.bias"),
+                    offset: offset + layer.weights(),
+                    shape: vec![layer.outputs],
+                });
+            }
+        }
+        parameters
+    }
+
+    /// One member alone, with its part of `theta`.
+    ///
+    /// # Errors
+    /// If `theta` has not this ensemble's length.
+    pub fn member(&self, theta: &Tensor, member: usize) -> Result<(Self, Tensor)> {
+        let count = self.member_parameters();
+        Ok((self.clone().ensemble(1), theta.narrow(0, member * count, count)?))
+    }
+
+    /// `x [batch, in]`, `theta [parameters]` → `[batch, out]`, or `[members, batch, out]` for an ensemble.
+    ///
+    /// Gradients that nothing asks for are not computed: pass `x` or `theta` detached. In float32 on the CPU this is
+    /// one fused operation, elsewhere candle's own.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, x: &Tensor, theta: &Tensor) -> Result<Tensor> {
+        let parameters = self.members * self.member_parameters();
+        if x.dims2()?.1 != self.inputs() || theta.dims1()? != parameters {
+            candle_core::bail!(
+                "a network of {:?} with {} members takes x [batch, {}] and θ [{parameters}], not {:?} and {:?}",
+                self.sizes,
+                self.members,
+                self.inputs(),
+                x.dims(),
+                theta.dims()
+            );
+        }
+        if !(x.device().is_cpu() && x.dtype() == DType::F32) {
+            return self.forward_plain(x, theta);
+        }
+        let tape = x.track_op() || theta.track_op();
+        let op = FusedMlp::new(self.clone(), tape);
+        let (x, theta) = (x.contiguous()?, theta.contiguous()?);
+        if tape { x.apply_op2(&theta, op) } else { x.apply_op2_no_bwd(&theta, &op) }
+    }
+
+    /// [`Self::forward`] in candle's own operations, for other devices and other precisions.
+    fn forward_plain(&self, x: &Tensor, theta: &Tensor) -> Result<Tensor> {
+        let mut outputs = Vec::with_capacity(self.members);
+        for member in 0..self.members {
+            let (_, theta) = self.member(theta, member)?;
+            let mut y = x.clone();
+            for (i, layer) in self.layers().enumerate() {
+                let w = theta.narrow(0, layer.offset, layer.weights())?.reshape((layer.outputs, layer.inputs))?;
+                let b = theta.narrow(0, layer.offset + layer.weights(), layer.outputs)?;
+                y = y.matmul(&w.t()?)?.broadcast_add(&b)?;
+                if i + 1 < self.depth() {
+                    y = y.relu()?;
+                }
+            }
+            outputs.push(if self.head == Head::Tanh { y.tanh()? } else { y });
+        }
+        if self.members == 1 { Ok(outputs.remove(0)) } else { Tensor::stack(&outputs, 0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+    use proptest::prelude::*;
+
+    /// Forward, dx and dθ of Σ y·c, in float32 through [`Mlp::forward`] or in float64 through candle's operations.
+    fn evaluate(mlp: &Mlp, dtype: DType, x: &[f32], theta: &[f32], c: &[f32]) -> Result<[Vec<f64>; 3]> {
+        let tensor = |data: &[f32]| Tensor::from_slice(data, data.len(), &Device::Cpu)?.to_dtype(dtype);
+        let x = Var::from_tensor(&tensor(x)?.reshape(((), mlp.inputs()))?)?;
+        let theta = Var::from_tensor(&tensor(theta)?)?;
+        let y = mlp.forward(&x, &theta)?.flatten_all()?;
+        let gradients = (&y * tensor(c)?)?.sum_all()?.backward()?;
+        let of = |tensor: &Tensor| tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>();
+        let gradient = |var: &Var| of(gradients.get(var).expect("the variable takes part"));
+        Ok([of(&y)?, gradient(&x)?, gradient(&theta)?])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+        #[test]
+        fn the_fused_network_is_candles_in_float64(
+            batch in 1usize..40, sizes in proptest::collection::vec(1usize..40, 2..5),
+            members in 1usize..4, tanh: bool, seed: u64,
+        ) {
+            let mlp = Mlp::new(&sizes, if tanh { Head::Tanh } else { Head::Linear }).ensemble(members);
+            let mut stream = Stream::new(seed, "test");
+            let theta = mlp.init(&mut stream);
+            let mut draw = |n| (0..n).map(|_| stream.normal() as f32).collect::<Vec<_>>();
+            let x = draw(batch * sizes[0]);
+            let c = draw(members * batch * mlp.outputs());
+            let fused = evaluate(&mlp, DType::F32, &x, &theta, &c).unwrap();
+            let exact = evaluate(&mlp, DType::F64, &x, &theta, &c).unwrap();
+            for (what, (fused, exact)) in ["y", "dx", "dθ"].iter().zip(fused.iter().zip(&exact)) {
+                let scale = exact.iter().fold(1.0f64, |a, b| a.max(b.abs()));
+                for (f, e) in fused.iter().zip(exact) {
+                    prop_assert!((f - e).abs() < 2e-5 * scale, "{what}: {f} instead of {e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_member_alone_is_its_row_of_the_ensemble() {
+        let mlp = Mlp::new(&[5, 16, 1], Head::Linear).ensemble(2);
+        let theta = mlp.init(&mut Stream::new(0, "init"));
+        let theta = Tensor::from_vec(theta, mlp.members * mlp.member_parameters(), &Device::Cpu).unwrap();
+        let x = Tensor::arange(0f32, 15.0, &Device::Cpu).unwrap().reshape((3, 5)).unwrap();
+        let both = mlp.forward(&x, &theta).unwrap().to_vec3::<f32>().unwrap();
+        for (member, expected) in both.iter().enumerate() {
+            let (alone, theta) = mlp.member(&theta, member).unwrap();
+            assert_eq!(&alone.forward(&x, &theta).unwrap().to_vec2::<f32>().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_wrong_shape_is_an_error_that_says_the_right_one() {
+        let mlp = Mlp::new(&[3, 2], Head::Linear);
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        let error = mlp.forward(&zeros(&[1, 4]), &zeros(&[8])).unwrap_err().to_string();
+        assert!(error.contains("x [batch, 3] and θ [8], not [1, 4] and [8]"), "{error}");
+    }
+}
