@@ -152,13 +152,13 @@ impl Td3 {
         Ok(metrics)
     }
 
-    /// All parameters by name: `actor.0.weight`, `critic1.0.weight`, …, and the same below `target.`.
+    /// All parameters by name: `actor.0.weight`, `critic1.0.weight`, …, and the same with `target_` before.
     ///
     /// # Errors
     /// If the device fails to hand them out.
     pub fn weights(&self) -> Result<Weights> {
         let mut weights = Weights::new();
-        for (prefix, phi, theta) in [("", &self.phi, &self.theta), ("target.", &self.phi_target, &self.theta_target)] {
+        for (prefix, phi, theta) in [("", &self.phi, &self.theta), ("target_", &self.phi_target, &self.theta_target)] {
             weights.extend(weights_from_theta(&self.actor, |_, name| actor_name(prefix, name), phi)?);
             weights.extend(weights_from_theta(&self.critics, |i, name| critic_name(prefix, i, name), theta)?);
         }
@@ -171,7 +171,7 @@ impl Td3 {
     /// If an array is missing or has another shape.
     pub fn load_weights(&mut self, weights: &Weights) -> Result<()> {
         let set = |var: &Var, theta: Vec<f32>| var.set(&Tensor::from_slice(&theta, theta.len(), &self.device)?);
-        for (prefix, phi, theta) in [("", &self.phi, &self.theta), ("target.", &self.phi_target, &self.theta_target)] {
+        for (prefix, phi, theta) in [("", &self.phi, &self.theta), ("target_", &self.phi_target, &self.theta_target)] {
             set(phi, theta_from_weights(&self.actor, |_, name| actor_name(prefix, name), weights)?)?;
             set(theta, theta_from_weights(&self.critics, |i, name| critic_name(prefix, i, name), weights)?)?;
         }
