@@ -38,7 +38,9 @@ impl Schedule {
         let progress = if t >= self.length { 1.0 } else { t as f64 / self.length as f64 };
         let risen = match self.shape {
             ScheduleShape::Linear => progress,
-            ScheduleShape::Cosine if progress < 1.0 => (1.0 - libm::cos(std::f64::consts::PI * progress)) / 2.0,
+            ScheduleShape::Cosine if progress < 1.0 => {
+                (1.0 - libm::cos(std::f64::consts::PI * progress)) / 2.0
+            }
             ScheduleShape::Cosine => 1.0,
             ScheduleShape::Step => f64::from(u8::from(t >= self.length)),
             ScheduleShape::Constant => 0.0,

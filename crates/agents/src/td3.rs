@@ -117,7 +117,8 @@ impl Td3 {
         // ã ← clip(μ_φ′(s′) + clip(ε, −c, c), ±limit),  ε ~ N(0, σ̃)
         let clip = config.target_noise_clip * limit;
         let epsilon = matrix(noise)?.affine(config.target_policy_noise * limit, 0.0)?.clamp(-clip, clip)?;
-        let next_a = self.actor.forward(&next_s, &self.phi_target.as_detached_tensor())?.affine(limit, 0.0)?;
+        let next_a =
+            self.actor.forward(&next_s, &self.phi_target.as_detached_tensor())?.affine(limit, 0.0)?;
         let next_a = (next_a + epsilon)?.clamp(-limit, limit)?;
 
         // y ← r + γ min_i Q_θ′i(s′, ã), without the second term where the task ended
@@ -158,7 +159,9 @@ impl Td3 {
     /// If the device fails to hand them out.
     pub fn weights(&self) -> Result<Weights> {
         let mut weights = Weights::new();
-        for (prefix, phi, theta) in [("", &self.phi, &self.theta), ("target_", &self.phi_target, &self.theta_target)] {
+        for (prefix, phi, theta) in
+            [("", &self.phi, &self.theta), ("target_", &self.phi_target, &self.theta_target)]
+        {
             weights.extend(weights_from_theta(&self.actor, |_, name| actor_name(prefix, name), phi)?);
             weights.extend(weights_from_theta(&self.critics, |i, name| critic_name(prefix, i, name), theta)?);
         }
@@ -170,8 +173,11 @@ impl Td3 {
     /// # Errors
     /// If an array is missing or has another shape.
     pub fn load_weights(&mut self, weights: &Weights) -> Result<()> {
-        let set = |var: &Var, theta: Vec<f32>| var.set(&Tensor::from_slice(&theta, theta.len(), &self.device)?);
-        for (prefix, phi, theta) in [("", &self.phi, &self.theta), ("target_", &self.phi_target, &self.theta_target)] {
+        let set =
+            |var: &Var, theta: Vec<f32>| var.set(&Tensor::from_slice(&theta, theta.len(), &self.device)?);
+        for (prefix, phi, theta) in
+            [("", &self.phi, &self.theta), ("target_", &self.phi_target, &self.theta_target)]
+        {
             set(phi, theta_from_weights(&self.actor, |_, name| actor_name(prefix, name), weights)?)?;
             set(theta, theta_from_weights(&self.critics, |i, name| critic_name(prefix, i, name), weights)?)?;
         }

@@ -13,7 +13,12 @@ impl Golden {
         let bytes = std::fs::read(path).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let values = |data: &[u8]| data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Self(tensors.iter().map(|(name, t)| (name.to_owned(), (t.shape().to_vec(), values(t.data())))).collect())
+        Self(
+            tensors
+                .iter()
+                .map(|(name, t)| (name.to_owned(), (t.shape().to_vec(), values(t.data()))))
+                .collect(),
+        )
     }
 
     fn below(&self, prefix: &str) -> Weights {
@@ -66,7 +71,8 @@ fn check(case: &str, hidden: [usize; 2]) {
     let dims = (golden.shape("batch.state")[2], golden.shape("batch.action")[2]);
     let mut td3 = Td3::new(config, dims, limit, 0, &Device::Cpu).unwrap();
     let mut start = golden.below("initial.");
-    let targets: Weights = start.iter().map(|(name, array)| (format!("target_{name}"), array.clone())).collect();
+    let targets: Weights =
+        start.iter().map(|(name, array)| (format!("target_{name}"), array.clone())).collect();
     start.extend(targets);
     td3.load_weights(&start).unwrap();
 
@@ -82,14 +88,22 @@ fn check(case: &str, hidden: [usize; 2]) {
         let metrics = td3.update_with_noise(&batch, golden.row("noise.target", i)).unwrap();
         let expected = f64::from(golden.row("loss.critic", i)[0]);
         let found = metrics[0].1;
-        assert!((found / expected - 1.0).abs() < 2e-6, "critic loss {found} instead of {expected} at update {i}");
+        assert!(
+            (found / expected - 1.0).abs() < 2e-6,
+            "critic loss {found} instead of {expected} at update {i}"
+        );
         if let Some((_, found)) = metrics.get(1) {
             let expected = f64::from(golden.row("loss.actor", actor_losses)[0]);
-            assert!((found - expected).abs() < 2e-6, "actor loss {found} instead of {expected} at update {i}");
+            assert!(
+                (found - expected).abs() < 2e-6,
+                "actor loss {found} instead of {expected} at update {i}"
+            );
             actor_losses += 1;
         }
         let (max, rms) = match i + 1 {
-            update @ (1 | 2 | 100) => distances(&td3.weights().unwrap(), &golden.below(&format!("after_{update}."))),
+            update @ (1 | 2 | 100) => {
+                distances(&td3.weights().unwrap(), &golden.below(&format!("after_{update}.")))
+            }
             _ => continue,
         };
         println!("{case}, after update {}: max {max:.1e}, RMS {rms:.1e}", i + 1);

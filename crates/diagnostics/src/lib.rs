@@ -25,6 +25,13 @@ impl BadInput {
         self
     }
 
+    /// Puts file and line before the message; `offset` is the place in `text`.
+    #[must_use]
+    pub fn at(mut self, file: &str, text: &str, offset: usize) -> Self {
+        self.message = format!("{file}:{}: {}", line_of(text, offset), self.message);
+        self
+    }
+
     /// An unknown name among known ones, with the nearest as a suggestion.
     pub fn unknown<'a>(kind: &str, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
@@ -66,7 +73,7 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 /// [`BadInput`] when the text is not TOML or does not fit `T`.
 pub fn parse_toml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, BadInput> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error.span().map(|span| line_of(text, span.start));
         let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
         let input = BadInput::new(format!("{place}: {}", error.to_string().trim_end()));
         match suggestion(error.message()) {
@@ -74,6 +81,10 @@ pub fn parse_toml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Res
             None => input,
         }
     })
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
 /// Reads "unknown field `a`, expected one of `b`, `c`" and picks the nearest.

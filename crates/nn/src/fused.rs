@@ -97,7 +97,9 @@ impl CustomOp2 for FusedMlp {
         let mut dx = vec![0f32; if need_x { xs.len() } else { 0 }];
         let mut dtheta = vec![0f32; if need_theta { thetas.len() } else { 0 }];
         let members = gradients.chunks_exact(gradients.len() / mlp.members());
-        for (member, (theta, gradient)) in thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate() {
+        for (member, (theta, gradient)) in
+            thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate()
+        {
             let hidden = &hidden[member * (mlp.depth() - 1)..(member + 1) * (mlp.depth() - 1)];
             let mut gradient = gradient.to_vec();
             for (i, layer) in mlp.layers().enumerate().rev() {
@@ -120,7 +122,8 @@ impl CustomOp2 for FusedMlp {
             }
         }
         let dx = need_x.then(|| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
-        let dtheta = need_theta.then(|| Tensor::from_vec(dtheta, theta.shape(), theta.device())).transpose()?;
+        let dtheta =
+            need_theta.then(|| Tensor::from_vec(dtheta, theta.shape(), theta.device())).transpose()?;
         Ok((dx, dtheta))
     }
 }

@@ -185,13 +185,7 @@ pub(crate) fn linear_backward_parameters(g: &[f32], x: &[f32], dw: &mut [f32], d
 
 /// The gradient of a linear layer's input: `dx[batch, inputs] = g[batch, outputs] · w[outputs, inputs]`, added to what
 /// `dx` holds if `accumulate`.
-pub(crate) fn linear_backward_input(
-    g: &[f32],
-    w: &[f32],
-    outputs: usize,
-    dx: &mut [f32],
-    accumulate: bool,
-) {
+pub(crate) fn linear_backward_input(g: &[f32], w: &[f32], outputs: usize, dx: &mut [f32], accumulate: bool) {
     let inputs = w.len() / outputs;
     let batch = g.len() / outputs;
     if outputs <= THIN {

@@ -209,7 +209,8 @@ impl Mlp {
             let (_, theta) = self.member(theta, member)?;
             let mut y = x.clone();
             for (i, layer) in self.layers().enumerate() {
-                let w = theta.narrow(0, layer.offset, layer.weights())?.reshape((layer.outputs, layer.inputs))?;
+                let w =
+                    theta.narrow(0, layer.offset, layer.weights())?.reshape((layer.outputs, layer.inputs))?;
                 let b = theta.narrow(0, layer.offset + layer.weights(), layer.outputs)?;
                 y = y.matmul(&w.t()?)?.broadcast_add(&b)?;
                 if i + 1 < self.depth() {

@@ -51,7 +51,8 @@ impl Adam {
             return theta.inplace_op2(&self.moments, &Step(constants));
         }
         let first = (self.moments.get(0)?.affine(BETA1, 0.0)? + gradient.affine(1.0 - BETA1, 0.0)?)?;
-        let second = (self.moments.get(1)?.affine(BETA2, 0.0)? + gradient.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
+        let second =
+            (self.moments.get(1)?.affine(BETA2, 0.0)? + gradient.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
         let denominator = second.sqrt()?.affine(root_correction, EPSILON)?;
         theta.set(&(theta.as_tensor() - (&first / denominator)?.affine(step_size, 0.0)?)?)?;
         self.moments = Tensor::stack(&[first, second], 0)?;
@@ -159,7 +160,8 @@ mod tests {
     #[test]
     fn fused_adam_and_polyak_are_candles_in_float64() {
         let mut stream = Stream::new(0, "test");
-        let mut draw = |scale: f64| (0..37).map(|_| f64::from((scale * stream.normal()) as f32)).collect::<Vec<_>>();
+        let mut draw =
+            |scale: f64| (0..37).map(|_| f64::from((scale * stream.normal()) as f32)).collect::<Vec<_>>();
         let start = draw(1.0);
         let run = |dtype, gradients: &[Vec<f64>]| {
             let (theta, target) = (var(&start, dtype), var(&start, dtype));

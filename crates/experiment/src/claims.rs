@@ -1,0 +1,115 @@
+//! `claims.toml`: what a paper says that can be true or false, as data.
+
+use serde::Deserialize;
+
+/// All of a paper's claims.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// The version of this format.
+    pub schema: u32,
+    /// The claims, in the order in which tables show them.
+    pub claim: Vec<Claim>,
+}
+
+/// One claim: `metric` of `arm` against `baseline` exceeds `above`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// A short name.
+    pub id: String,
+    /// The claim in our words.
+    pub statement: String,
+    /// Where the paper makes it.
+    pub cite: String,
+    /// What is compared.
+    pub metric: Metric,
+    /// The arm of which something is claimed.
+    pub arm: String,
+    /// The arm that it is compared with, or `expert`.
+    pub baseline: String,
+    /// The tasks it is claimed for; all of the profile's where absent.
+    #[serde(default)]
+    pub tasks: Option<Vec<String>>,
+    /// The threshold that the metric must exceed.
+    pub above: f64,
+    /// What the text may mean: each is tested.
+    pub reading: Vec<Reading>,
+}
+
+/// What is compared. Every task's score is the median over runs of the run's mean in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// (arm − baseline) / baseline, averaged over tasks. Undefined where a baseline is not positive.
+    RelativeGain,
+    /// arm / baseline, averaged over tasks. Undefined where a baseline is not positive.
+    Ratio,
+    /// arm − baseline on the task where that is least.
+    LeastDifference,
+}
+
+/// One way to read a claim.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// A short name, for tables.
+    pub id: String,
+    /// Which evaluations count.
+    pub window: Window,
+}
+
+/// Which evaluations of a run count. The one before the first step never does.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Window {
+    /// Those within this share of the budget from its start.
+    First(f64),
+    /// Those within this share of the budget up to its end, at least the last one.
+    Last(f64),
+    /// The one at this share of the budget.
+    At(f64),
+    /// The one after this many steps.
+    AtStep(u64),
+}
+
+impl Window {
+    /// Whether the evaluation after `step` steps of a budget of `steps`, with one every `every`, counts.
+    #[must_use]
+    pub fn contains(self, step: u64, steps: u64, every: u64) -> bool {
+        let share = |share: f64| share * steps as f64;
+        // The evaluation nearest below a share that falls between two.
+        let at = |share: f64| step <= share as u64 && share as u64 - step < every;
+        step > 0
+            && match self {
+                Self::First(first) => step as f64 <= share(first),
+                Self::Last(last) => step as f64 > steps as f64 - share(last) || step + every > steps,
+                Self::At(position) => at(share(position)),
+                Self::AtStep(position) => position <= steps && at(position as f64),
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_hold_the_evaluations_they_say() {
+        let check = |window: Window, (steps, every), expected: &[u64]| {
+            let found: Vec<u64> = (0..=steps / every)
+                .map(|i| i * every)
+                .filter(|&s| window.contains(s, steps, every))
+                .collect();
+            assert_eq!(found, expected, "{window:?} of {steps} every {every}");
+        };
+        check(Window::First(0.25), (40, 5), &[5, 10]);
+        check(Window::Last(0.25), (40, 5), &[35, 40]);
+        check(Window::Last(0.01), (40, 5), &[40]);
+        check(Window::At(0.25), (40, 5), &[10]);
+        check(Window::At(0.2), (40, 5), &[5]);
+        check(Window::AtStep(20), (40, 5), &[20]);
+        check(Window::AtStep(50), (40, 5), &[]);
+        check(Window::Last(0.05), (1_000, 5), &(0..10).map(|i| 955 + 5 * i).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,205 @@
+//! One run, resolved: everything that decides its bytes, and nothing else.
+
+use crate::SCHEMA;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// What a run is. Two runs with equal configurations are the same run; the hash of this is its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The version of this format.
+    pub schema: u32,
+    /// The paper's folder name under `experiments/`.
+    pub paper: String,
+    /// The environment's id, as Gymnasium names it.
+    pub task: String,
+    /// The arm's id in the protocol, or `expert`.
+    pub arm: String,
+    /// The seed of all of the run's random streams.
+    pub seed: u64,
+    /// Environment steps at most.
+    pub steps: u64,
+    /// The version of libmujoco.
+    pub mujoco: String,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// TD3's own settings.
+    pub td3: Td3Settings,
+    /// The replay buffer.
+    pub replay: ReplaySettings,
+    /// When and how the policy is evaluated.
+    pub evaluation: Evaluation,
+    /// What DAI adds, for the algorithm `td3-dai`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dai: Option<DaiSettings>,
+    /// What makes this run an expert's, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert: Option<ExpertGoal>,
+}
+
+/// The algorithms that can be trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// Fujimoto, van Hoof and Meger 2018.
+    Td3,
+    /// Cao 2025, on TD3.
+    Td3Dai,
+}
+
+/// TD3's settings, by the names of its paper. Noise is in units of the action limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Td3Settings {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Adam's learning rate, actor and critics.
+    pub learning_rate: f64,
+    /// γ.
+    pub discount: f64,
+    /// τ.
+    pub polyak: f64,
+    /// Standard deviation of the exploration noise.
+    pub exploration_noise: f64,
+    /// Standard deviation of the target policy's noise.
+    pub target_policy_noise: f64,
+    /// Clip of the target policy's noise.
+    pub target_noise_clip: f64,
+    /// Critic updates for each actor update.
+    pub policy_delay: u64,
+    /// Steps with uniform random actions, before updates begin.
+    pub start_steps: u64,
+}
+
+/// The replay buffer: uniform draws with replacement, the oldest row overwritten when full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaySettings {
+    /// Transitions kept.
+    pub capacity: usize,
+    /// Transitions drawn for each update.
+    pub batch_size: usize,
+}
+
+/// Evaluation without noise, from the same start states every time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Environment steps between evaluations; there is one before the first step.
+    pub every: u64,
+    /// Episodes an evaluation.
+    pub episodes: usize,
+}
+
+/// How α rises; see `agents::ScheduleShape`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleShape {
+    /// In proportion to t.
+    Linear,
+    /// Slow at both ends.
+    Cosine,
+    /// All expert, then all learner.
+    Step,
+    /// The start value throughout.
+    Constant,
+}
+
+/// Where exploration noise enters the executed action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoisePlacement {
+    /// In the learner's action, so that it shrinks with α.
+    BeforeBlend,
+    /// On the blended action.
+    AfterBlend,
+}
+
+/// What DAI adds to TD3, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaiSettings {
+    /// The shape of α(t).
+    pub shape: ScheduleShape,
+    /// α(0).
+    pub start: f64,
+    /// The step from which on α = 1.
+    pub length: u64,
+    /// Where exploration noise enters.
+    pub noise: NoisePlacement,
+    /// Whether the learner's share of the first `start_steps` actions is uniform random, as TD3's is.
+    pub random_start: bool,
+    /// The run that trained the expert.
+    pub expert: RunId,
+}
+
+/// What turns a TD3 run into an expert's: it ends at its goal and keeps the policy nearest to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpertGoal {
+    /// The mean return that the expert is meant to have.
+    pub goal: f64,
+    /// Episodes by which the chosen policy is scored.
+    pub score_episodes: usize,
+}
+
+/// The name of a run: the first 12 hexadecimal digits of the SHA-256 of its configuration as TOML.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RunConfig {
+    /// The configuration as it is written and hashed.
+    ///
+    /// # Panics
+    /// Never: every field has a TOML form.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every field of a configuration has a TOML form")
+    }
+
+    /// This run's name.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        let digest = Sha256::digest(self.to_toml());
+        RunId(digest[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Where the run lies below `results/<paper>/`: for people first, then the hash.
+    #[must_use]
+    pub fn directory(&self) -> String {
+        format!("{}/{}/seed{}-{}-{}", self.task, self.arm, self.seed, steps_label(self.steps), self.id())
+    }
+
+    /// A configuration that was written by [`Self::to_toml`].
+    ///
+    /// # Errors
+    /// If the text is of another version or not a configuration.
+    pub fn parse(file: &str, text: &str) -> Result<Self, diagnostics::BadInput> {
+        let config: Self = diagnostics::parse_toml(file, text)?;
+        if config.schema == SCHEMA {
+            return Ok(config);
+        }
+        Err(diagnostics::BadInput::new(format!(
+            "{file} is of schema {}, and this program reads schema {SCHEMA}",
+            config.schema
+        )))
+    }
+}
+
+/// 300,000 as `300k`.
+fn steps_label(steps: u64) -> String {
+    match steps {
+        s if s > 0 && s % 1_000_000 == 0 => format!("{}M", s / 1_000_000),
+        s if s > 0 && s % 1_000 == 0 => format!("{}k", s / 1_000),
+        s => s.to_string(),
+    }
+}

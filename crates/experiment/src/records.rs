@@ -1,0 +1,312 @@
+//! A run's directory: what is in each file.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `config.toml` | [`RunConfig`]: everything that decides the run's bytes |
+//! | `evals.csv` | one row an evaluation: step, policy, each episode's return and length |
+//! | `train.csv` | losses and training returns, decimated |
+//! | `status.toml` | [`Status`] |
+//! | `provenance.toml` | [`Provenance`]: what trained it |
+//! | `timing.toml` | [`Timing`]: everything that a clock touched |
+//! | `expert.toml`, `policy.safetensors` | of an expert: its score, its weights |
+
+use crate::RunConfig;
+use anyhow::Result;
+use diagnostics::{BadInput, parse_toml};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Which policy was evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The learner's own.
+    Learned,
+    /// The learner's and the expert's blend, while α < 1.
+    Guided,
+}
+
+impl Policy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Learned => "learned",
+            Self::Guided => "guided",
+        }
+    }
+}
+
+/// One evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Environment steps of training before it.
+    pub step: u64,
+    /// Which policy.
+    pub policy: Policy,
+    /// Each episode's undiscounted return.
+    pub returns: Vec<f64>,
+    /// Each episode's length in steps.
+    pub lengths: Vec<u64>,
+}
+
+impl Row {
+    /// The mean over episodes.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.returns.iter().sum::<f64>() / self.returns.len() as f64
+    }
+}
+
+/// All evaluations of a run, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluations {
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Evaluations {
+    /// The evaluations of the learner's own policy: step and mean return.
+    pub fn learned(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.rows.iter().filter(|row| row.policy == Policy::Learned).map(|row| (row.step, row.mean()))
+    }
+
+    /// The first line of `evals.csv`.
+    #[must_use]
+    pub fn header(episodes: usize) -> String {
+        let mut header = "step,policy".to_owned();
+        for column in ["return", "length"] {
+            (1..=episodes).for_each(|i| write!(header, ",{column}_{i}").expect("a string takes all"));
+        }
+        header + "\n"
+    }
+
+    /// One line of `evals.csv`. Floats are written so that they read back to the same bits.
+    #[must_use]
+    pub fn line(row: &Row) -> String {
+        let mut line = format!("{},{}", row.step, row.policy.name());
+        row.returns.iter().for_each(|x| write!(line, ",{x}").expect("a string takes all"));
+        row.lengths.iter().for_each(|x| write!(line, ",{x}").expect("a string takes all"));
+        line + "\n"
+    }
+
+    fn parse(file: &str, text: &str, episodes: usize) -> Result<Self, BadInput> {
+        let mut lines = text.lines();
+        if lines.next() != Some(Self::header(episodes).trim_end()) {
+            return Err(damaged(file, 1, &format!("the header is not that of {episodes} episodes")));
+        }
+        let mut rows: Vec<Row> = Vec::new();
+        for (i, line) in lines.enumerate() {
+            let row = parse_row(line, episodes).map_err(|what| damaged(file, i + 2, &what))?;
+            if rows.last().is_some_and(|last| last.step > row.step) {
+                return Err(damaged(file, i + 2, "steps do not ascend"));
+            }
+            rows.push(row);
+        }
+        Ok(Self { rows })
+    }
+}
+
+fn parse_row(line: &str, episodes: usize) -> Result<Row, String> {
+    let fields: Vec<&str> = line.split(',').collect();
+    if fields.len() != 2 + 2 * episodes {
+        return Err(format!("{} fields instead of {}", fields.len(), 2 + 2 * episodes));
+    }
+    let whole = |field: &str| field.parse::<u64>().map_err(|_| format!("`{field}` is no whole number"));
+    let number = |field: &&str| match field.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err(format!("`{field}` is no finite number")),
+    };
+    let policy = match fields[1] {
+        "learned" => Policy::Learned,
+        "guided" => Policy::Guided,
+        other => return Err(format!("`{other}` is no policy: expected `learned` or `guided`")),
+    };
+    Ok(Row {
+        step: whole(fields[0])?,
+        policy,
+        returns: fields[2..2 + episodes].iter().map(number).collect::<Result<_, _>>()?,
+        lengths: fields[2 + episodes..].iter().map(|field| whole(field)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn damaged(file: &str, line: usize, what: &str) -> BadInput {
+    BadInput::new(format!("{file}:{line}: {what}"))
+        .help("the record is damaged: restore it with git, or delete its directory and run again")
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// How.
+    pub state: State,
+    /// Environment steps taken.
+    pub steps: u64,
+    /// Gradient updates taken.
+    pub updates: u64,
+    /// What went wrong, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// As planned.
+    Finished,
+    /// By an error, a panic or a signal.
+    Failed,
+}
+
+/// What trained a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program's version.
+    pub version: String,
+    /// The commit the program was built from, with `+` if the tree had changes.
+    pub commit: String,
+    /// SHA-256 of the executable.
+    pub binary_sha256: String,
+    /// SHA-256 of libmujoco.
+    pub mujoco_sha256: String,
+    /// The processor's name.
+    pub cpu: String,
+    /// The widest vector instructions that were used.
+    pub simd: String,
+    /// Operating system and architecture.
+    pub platform: String,
+    /// SHA-256 of the expert's weights, where one guided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert_sha256: Option<String>,
+}
+
+/// Everything that a clock touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// When the run ended, seconds since 1970.
+    pub ended: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Of these, in updates.
+    pub update_seconds: f64,
+    /// Of these, in evaluations.
+    pub evaluation_seconds: f64,
+}
+
+/// An expert's choice and score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expert {
+    /// The step at which the chosen policy stood: what it cost.
+    pub step: u64,
+    /// The mean return at the evaluation by which it was chosen.
+    pub chosen_return: f64,
+    /// The mean return over the episodes that score it.
+    pub score: f64,
+    /// The standard deviation over those episodes.
+    pub score_std: f64,
+    /// How many.
+    pub episodes: usize,
+    /// SHA-256 of `policy.safetensors`.
+    pub weights_sha256: String,
+}
+
+/// A recorded run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// What it is.
+    pub config: RunConfig,
+    /// What it measured.
+    pub evaluations: Evaluations,
+    /// How it ended.
+    pub status: Status,
+    /// How long it took.
+    pub timing: Timing,
+    /// Its score, if it is an expert's.
+    pub expert: Option<Expert>,
+}
+
+impl Run {
+    /// Reads a finished run.
+    ///
+    /// # Errors
+    /// [`BadInput`] if a file is missing, of another version, or damaged.
+    pub fn read(directory: &Path) -> Result<Self, BadInput> {
+        let text = |name: &str| read(&directory.join(name));
+        let (file, config) = text("config.toml")?;
+        let config = RunConfig::parse(&file, &config)?;
+        let (file, evaluations) = text("evals.csv")?;
+        let evaluations = Evaluations::parse(&file, &evaluations, config.evaluation.episodes)?;
+        let (file, status) = text("status.toml")?;
+        let status = parse_toml(&file, &status)?;
+        let (file, timing) = text("timing.toml")?;
+        let timing = parse_toml(&file, &timing)?;
+        let expert = match config.expert {
+            None => None,
+            Some(_) => {
+                let (file, expert) = text("expert.toml")?;
+                Some(parse_toml(&file, &expert)?)
+            }
+        };
+        let run = Self { directory: directory.to_owned(), config, evaluations, status, timing, expert };
+        let ends = run.evaluations.rows.last().map(|row| row.step);
+        if run.config.expert.is_none() && ends != Some(run.config.steps) {
+            let file = directory.join("evals.csv").display().to_string();
+            let lines = run.evaluations.rows.len() + 1;
+            return Err(damaged(
+                &file,
+                lines,
+                &format!("the last evaluation is not at step {}", run.config.steps),
+            ));
+        }
+        Ok(run)
+    }
+}
+
+fn read(path: &Path) -> Result<(String, String), BadInput> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        BadInput::new(format!("cannot read {file}: {error}"))
+            .help("the record is damaged: restore it with git, or delete its directory and run again")
+    })?;
+    Ok((file, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evaluations_read_back_to_the_same_bits() {
+        let row = |step, policy, returns: [f64; 2]| Row {
+            step,
+            policy,
+            returns: returns.to_vec(),
+            lengths: vec![1000, 7],
+        };
+        let rows = vec![
+            row(0, Policy::Learned, [-0.1 + 0.3, 1e-300]),
+            row(5000, Policy::Learned, [f64::MAX, 1.0 / 3.0]),
+            row(5000, Policy::Guided, [-0.0, 12345.678901234567]),
+        ];
+        let text = Evaluations::header(2) + &rows.iter().map(Evaluations::line).collect::<String>();
+        assert_eq!(Evaluations::parse("evals.csv", &text, 2).unwrap(), Evaluations { rows });
+    }
+
+    #[test]
+    fn a_damaged_line_is_named() {
+        let check = |line: &str, expected: &str| {
+            let text = Evaluations::header(1) + "0,learned,1.5,10\n" + line;
+            let error = Evaluations::parse("evals.csv", &text, 1).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("evals.csv:3: {expected}")), "{error}");
+        };
+        check("5,learned,1.5", "3 fields instead of 4");
+        check("5,learned,NaN,10", "`NaN` is no finite number");
+        check("5,learnt,1.5,10", "`learnt` is no policy");
+        check("x,learned,1.5,10", "`x` is no whole number");
+    }
+}

@@ -1,0 +1,56 @@
+//! `reference.toml`: numbers from elsewhere, each with what it is and where it stands.
+
+use serde::Deserialize;
+
+/// All of a paper's reference numbers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The version of this format.
+    pub schema: u32,
+    /// The sources, in the order in which tables show them.
+    pub source: Vec<Source>,
+}
+
+/// Numbers of one origin and one protocol.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// A short name.
+    pub id: String,
+    /// The algorithm that was measured.
+    pub algorithm: String,
+    /// Environment steps of training.
+    pub steps: u64,
+    /// Runs.
+    pub seeds: u32,
+    /// What the number is: which evaluations, which average.
+    pub protocol: String,
+    /// What the spread is, where there is one.
+    pub spread: String,
+    /// Where it stands.
+    pub cite: String,
+    /// The numbers.
+    pub scores: Vec<Score>,
+}
+
+/// One published number.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// The environment's id, version included.
+    pub task: String,
+    /// The number.
+    pub value: f64,
+    /// Its spread, of the source's kind.
+    #[serde(default)]
+    pub spread: Option<f64>,
+}
+
+impl Reference {
+    /// The number that source `id` gives for `task`.
+    #[must_use]
+    pub fn score(&self, id: &str, task: &str) -> Option<&Score> {
+        self.source.iter().find(|s| s.id == id)?.scores.iter().find(|s| s.task == task)
+    }
+}
