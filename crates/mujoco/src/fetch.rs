@@ -160,3 +160,79 @@ fn publish(package: &Package, staged: &Path, folder: &Path, scratch: &Path) -> R
     }
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::packages::Member;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A place whose `python3` delivers a small wheel, and the package that pins it.
+    fn place() -> (tempfile::TempDir, Setup, Package) {
+        let place = tempfile::tempdir().unwrap();
+        let wheel = place.path().join("small-1.0-py3-none-any.whl");
+        let mut archive = zip::ZipWriter::new(File::create(&wheel).unwrap());
+        for (name, text) in
+            [("small/key.xml", "<key/>"), ("small/other.py", "x"), ("small-1.0/LICENSE", "free")]
+        {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(text.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap();
+        let sha256: String =
+            Sha256::digest(fs::read(&wheel).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let python = place.path().join("python3");
+        let script = "#!/bin/sh\nwhile [ \"$1\" != -d ]; do shift; done\nmkdir -p \"$2\" && cp";
+        fs::write(&python, format!("{script} '{}' \"$2\"\n", wheel.display())).unwrap();
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", place.path().display()).into();
+        let setup = Setup { path, arch: "x86_64".to_owned(), ..Setup::default() };
+        let package = Package {
+            name: "small",
+            version: "1.0",
+            purpose: "a test",
+            wheels: Box::leak(Box::new([Wheel { arch: None, sha256: sha256.leak(), size: "1 kB" }])),
+            members: &[
+                Member { folder: "small/", suffix: ".xml" },
+                Member { folder: "small-1.0/", suffix: "LICENSE" },
+            ],
+            key_file: "key.xml",
+            variable: "REPRISE_SMALL",
+            by_hand: "",
+        };
+        (place, setup, package)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn first_runs_at_the_same_time_leave_one_whole_folder() {
+        let (place, setup, package) = place();
+        let folder = place.path().join("cache/small-1.0");
+        std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| fetch(&setup, &package, &folder))).collect();
+            runs.into_iter().for_each(|run| run.join().unwrap().unwrap());
+        });
+        assert_eq!(names(&folder), ["LICENSE", "complete", "key.xml"]);
+        assert_eq!(names(&place.path().join("cache")), ["small-1.0"]);
+    }
+
+    #[test]
+    fn a_damaged_folder_makes_way() {
+        let (place, setup, package) = place();
+        let folder = place.path().join("cache/small-1.0");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("key.xml"), "half").unwrap();
+        assert!(!is_complete(&folder, &package));
+        fetch(&setup, &package, &folder).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("key.xml")).unwrap(), "<key/>");
+        assert_eq!(names(&place.path().join("cache")), ["small-1.0"]);
+    }
+}
