@@ -161,11 +161,17 @@ fn publish(package: &Package, staged: &Path, folder: &Path, scratch: &Path) -> R
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::packages::Member;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Mutex, PoisonError};
+
+    /// Held by each test: while one writes its script, another one's fork would hold it open for writing, and Linux
+    /// refuses to run such a file.
+    static ONE: Mutex<()> = Mutex::new(());
 
     /// A place whose `python3` delivers a small wheel, and the package that pins it.
     fn place() -> (tempfile::TempDir, Setup, Package) {
@@ -214,6 +220,7 @@ mod tests {
 
     #[test]
     fn first_runs_at_the_same_time_leave_one_whole_folder() {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (place, setup, package) = place();
         let folder = place.path().join("cache/small-1.0");
         std::thread::scope(|scope| {
@@ -226,6 +233,7 @@ mod tests {
 
     #[test]
     fn a_damaged_folder_makes_way() {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (place, setup, package) = place();
         let folder = place.path().join("cache/small-1.0");
         fs::create_dir_all(&folder).unwrap();
