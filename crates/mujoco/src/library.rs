@@ -57,7 +57,9 @@ impl Library {
                 .into());
         }
         let wrong = |error: libloading::Error| {
-            BadInput::new(format!("{} is not a usable libmujoco: {error}", path.display()))
+            // The loader's own words are the error's source.
+            let why = anyhow::Error::from(error);
+            BadInput::new(format!("{} is not a usable libmujoco: {why:#}", path.display()))
                 .help("expected `libmujoco.so.3.2.7` for this processor; see REPRISE_MUJOCO_LIB")
         };
         // SAFETY: opening runs the file's initialisers. It is the pinned library or one that the user named.
