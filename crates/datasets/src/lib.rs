@@ -1,1 +1,3 @@
-//! To come.
+//! Data sets on disk. For now: NumPy's `.npz`.
+
+pub mod npz;

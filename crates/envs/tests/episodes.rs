@@ -1,0 +1,127 @@
+//! Episodes: resets, the time limit, set states. These need libmujoco, as `parity.rs` says.
+
+use envs::{Action, Env, MujocoEnv, make};
+use streams::Stream;
+
+#[test]
+fn a_reset_depends_on_its_stream_alone() {
+    for spec in envs::list() {
+        let mut env = make(spec.id).unwrap();
+        env.reset(&mut Stream::new(5, "env"));
+        let first = env.observation().to_vec();
+        assert_eq!(first.len(), spec.observation_dim, "{}", spec.id);
+        let action = vec![spec.action_limit; spec.action_dim];
+        for _ in 0..20 {
+            env.step(Action::F64(&action));
+        }
+        assert_ne!(env.observation(), first, "{}", spec.id);
+        env.reset(&mut Stream::new(5, "env"));
+        assert_eq!(env.observation(), first, "{}", spec.id);
+        env.reset(&mut Stream::new(6, "env"));
+        assert_ne!(env.observation(), first, "{}", spec.id);
+    }
+}
+
+#[test]
+fn reset_noise_is_gymnasiums() {
+    // Scale of the positions' noise (uniform) and of the velocities', and whether the latter is normal.
+    for (id, position, velocity, normal) in [
+        ("HalfCheetah-v5", 0.1, 0.1, true),
+        ("Ant-v4", 0.1, 0.1, true),
+        ("Hopper-v5", 5e-3, 5e-3, false),
+        ("Walker2d-v4", 5e-3, 5e-3, false),
+        ("Humanoid-v5", 1e-2, 1e-2, false),
+        ("InvertedPendulum-v4", 1e-2, 1e-2, false),
+    ] {
+        let mut env = MujocoEnv::new(id).unwrap();
+        let pose = env.qpos().to_vec();
+        let mut stream = Stream::new(0, "env");
+        let n = 400;
+        let (mut positions, mut velocities) = (vec![], vec![]);
+        for _ in 0..n {
+            env.reset(&mut stream);
+            positions.extend(env.qpos().iter().zip(&pose).map(|(q, p)| q - p));
+            velocities.extend_from_slice(env.qvel());
+        }
+        let deviation = |x: &[f64]| (x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64).sqrt();
+        let highest = |x: &[f64]| x.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+        let check = |name: &str, x: &[f64], scale: f64, normal: bool| {
+            let expected = if normal { scale } else { scale / 3f64.sqrt() };
+            // Six standard errors of a normal sample's deviation, which is the wider of the two.
+            let error = 6.0 / (2.0 * x.len() as f64).sqrt();
+            assert!((deviation(x) / expected - 1.0).abs() < error, "{id} {name}: {}", deviation(x));
+            // The reference pose plus the noise minus the pose is rounded.
+            assert_eq!(highest(x) > scale * 1.000_001, normal, "{id} {name}: {}", highest(x));
+        };
+        check("qpos", &positions, position, false);
+        check("qvel", &velocities, velocity, normal);
+    }
+}
+
+#[test]
+fn an_episode_is_truncated_at_the_limit_and_begins_anew() {
+    let mut env = make("HalfCheetah-v5").unwrap();
+    let mut stream = Stream::new(0, "env");
+    for _ in 0..2 {
+        env.reset(&mut stream);
+        for t in 1..=1001 {
+            let step = env.step(Action::F32(&[0.0; 6]));
+            assert_eq!((step.terminated, step.truncated), (false, t >= 1000), "step {t}");
+        }
+    }
+}
+
+#[test]
+fn the_healthy_reward_on_the_terminating_step_tells_the_versions_apart() {
+    for (id, expect) in [("InvertedPendulum-v4", 1.0), ("InvertedPendulum-v5", 0.0)] {
+        let mut env = MujocoEnv::new(id).unwrap();
+        env.start_from(&[0.0, 0.3], &[0.0, 0.0]);
+        let step = env.step(Action::F64(&[0.0]));
+        assert_eq!((step.terminated, step.reward), (true, expect), "{id}");
+    }
+    // 1 of the reward is for being healthy.
+    let reward = |id| {
+        let mut env = MujocoEnv::new(id).unwrap();
+        let (mut qpos, qvel) = (env.qpos().to_vec(), env.qvel().to_vec());
+        qpos[2] = 0.5;
+        env.start_from(&qpos, &qvel);
+        let step = env.step(Action::F64(&[0.0; 3]));
+        assert!(step.terminated, "{id}");
+        step.reward
+    };
+    assert_eq!(reward("Hopper-v4"), reward("Hopper-v5") + 1.0);
+}
+
+#[test]
+fn a_set_state_is_seen_at_once_and_does_not_restart_the_clock() {
+    let mut env = MujocoEnv::new("Hopper-v5").unwrap();
+    let (qpos, qvel) = ([0.0, 1.3, 0.1, -0.2, -0.3, 0.4], [20.0, 0.0, 0.0, 0.0, 0.0, -30.0]);
+    env.set_state(&qpos, &qvel);
+    assert_eq!((env.qpos(), env.qvel()), (qpos.as_slice(), qvel.as_slice()));
+    // Velocities are clipped to 10 in what is seen only.
+    assert_eq!(env.observation(), [1.3, 0.1, -0.2, -0.3, 0.4, 10.0, 0.0, 0.0, 0.0, 0.0, -10.0]);
+    for _ in 0..999 {
+        env.step(Action::F32(&[0.0; 3]));
+    }
+    env.set_state(&qpos, &qvel);
+    assert!(env.step(Action::F32(&[0.0; 3])).truncated);
+    env.start_from(&qpos, &qvel);
+    assert!(!env.step(Action::F32(&[0.0; 3])).truncated);
+}
+
+#[test]
+fn environments_run_in_threads_of_their_own() {
+    let run = |mut env: Box<dyn Env>| {
+        env.reset(&mut Stream::new(1, "env"));
+        (0..100).map(|_| env.step(Action::F32(&[0.3; 8])).reward).collect::<Vec<_>>()
+    };
+    let expect = run(make("Ant-v5").unwrap());
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(move || run(make("Ant-v5").unwrap()))).collect();
+    threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), expect));
+}
+
+#[test]
+#[should_panic(expected = "length of an action of Ant-v5")]
+fn an_action_of_another_length_is_a_programmers_error() {
+    make("Ant-v5").unwrap().step(Action::F32(&[0.0; 7]));
+}

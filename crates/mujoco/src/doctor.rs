@@ -1,0 +1,127 @@
+//! What is there and what is missing, without fetching anything.
+
+use crate::fetch::program;
+use crate::install::{Setup, is_complete, own_assets, own_library, package_folder};
+use crate::library::Library;
+use crate::packages::{GYMNASIUM, MUJOCO, Package};
+use diagnostics::BadInput;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What was found of one thing that the simulations need.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Finding {
+    /// `mujoco`, `gymnasium` or `python3`.
+    pub name: &'static str,
+    /// What it is needed for.
+    pub purpose: &'static str,
+    /// The version that is expected.
+    pub expected: &'static str,
+    /// The version that was found.
+    pub found: Option<String>,
+    /// Where it was looked for: the variable or the cache, and the path.
+    pub looked_in: String,
+    /// Why it cannot be used, if it can't.
+    pub problem: Option<String>,
+    /// What to do then.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// Whether the thing is there and usable.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
+/// Looks for the simulator, the model files and the Python that would fetch them.
+#[must_use]
+pub fn doctor(setup: &Setup) -> Vec<Finding> {
+    let library =
+        look(setup, &MUJOCO, setup.library.as_ref().map(|path| (path, own_library(path))), |path| {
+            Library::open(path).map(Library::version_name).map_err(|error| format!("{error:#}"))
+        });
+    let assets = look(setup, &GYMNASIUM, setup.assets.as_ref().map(|path| (path, own_assets(path))), |_| {
+        Ok(GYMNASIUM.version.to_owned())
+    });
+    vec![library, assets, python(setup)]
+}
+
+fn look(
+    setup: &Setup,
+    package: &Package,
+    own: Option<(&PathBuf, Result<PathBuf, BadInput>)>,
+    version: impl Fn(&std::path::Path) -> Result<String, String>,
+) -> Finding {
+    let (looked_in, path) = match own {
+        Some((given, checked)) => (
+            format!("{}={}", package.variable, given.display()),
+            checked.map_err(|error| (error.to_string(), None)),
+        ),
+        None => match setup.cache() {
+            Err(error) => ("the cache".to_owned(), Err((error.to_string(), None))),
+            Ok(cache) => {
+                let folder = package_folder(cache, package);
+                let file =
+                    if package.name == MUJOCO.name { folder.join(package.key_file) } else { folder.clone() };
+                let path = if is_complete(&folder, package) {
+                    Ok(file)
+                } else {
+                    let remedy = format!(
+                        "nothing, the first run fetches it with pip; without a network: {}",
+                        package.remedy(&setup.arch)
+                    );
+                    Err(("not there yet".to_owned(), Some(remedy)))
+                };
+                (format!("the cache, {}", folder.display()), path)
+            }
+        },
+    };
+    let result = path.and_then(|path| version(&path).map_err(|error| (error, None)));
+    let (found, problem, remedy) = match result {
+        Ok(version) => (Some(version), None, None),
+        // A message without a remedy of its own carries it in its last line.
+        Err((problem, remedy)) => (None, Some(problem), remedy),
+    };
+    Finding {
+        name: package.name,
+        purpose: package.purpose,
+        expected: package.version,
+        found,
+        looked_in,
+        problem,
+        remedy,
+    }
+}
+
+fn python(setup: &Setup) -> Finding {
+    let output = program(setup, "python3").map(|python| {
+        let output = std::process::Command::new(&python)
+            .args(["-m", "pip", "--version"])
+            .env("PATH", &setup.path)
+            .stdin(std::process::Stdio::null())
+            .output();
+        (python, output)
+    });
+    let (looked_in, found, problem) = match output {
+        None => ("PATH".to_owned(), None, Some("no `python3` on PATH".to_owned())),
+        Some((python, Ok(output))) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let version = text.split_whitespace().nth(1).unwrap_or("of unknown version");
+            (python.display().to_string(), Some(format!("pip {version}")), None)
+        }
+        Some((python, _)) => {
+            (python.display().to_string(), None, Some("`python3 -m pip` does not run".to_owned()))
+        }
+    };
+    Finding {
+        name: "python3",
+        purpose: "fetching the two above; nothing else",
+        expected: "any version, with pip",
+        found,
+        looked_in,
+        remedy: problem.is_some().then(|| "install Python 3 and pip, unless both above are there".to_owned()),
+        problem,
+    }
+}

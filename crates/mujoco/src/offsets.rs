@@ -1,0 +1,104 @@
+//! Where the fields of `mjModel` and `mjData` lie, by MuJoCo version.
+//!
+//! They move in nearly every release, so a row is chosen by `mj_version()` and an unknown version is refused. The
+//! rows are printed by `offsets/generate.py` from the headers in a version's wheel.
+
+/// One MuJoCo version's layout. Offsets are in bytes.
+#[derive(Debug)]
+pub(crate) struct Offsets {
+    /// As `mj_version()` gives it: 327 for 3.2.7 (and 3005000 for 3.5.0, where the format changed).
+    pub(crate) version: i32,
+    /// `mjOBJ_BODY`.
+    pub(crate) body_object: i32,
+    pub(crate) model: ModelOffsets,
+    pub(crate) data: DataOffsets,
+}
+
+/// Fields of `mjModel`.
+#[derive(Debug)]
+pub(crate) struct ModelOffsets {
+    pub(crate) nq: usize,
+    pub(crate) nv: usize,
+    pub(crate) nu: usize,
+    pub(crate) nbody: usize,
+    pub(crate) timestep: usize,
+    pub(crate) qpos0: usize,
+    pub(crate) body_mass: usize,
+    pub(crate) actuator_ctrlrange: usize,
+}
+
+/// Fields of `mjData`.
+#[derive(Debug)]
+pub(crate) struct DataOffsets {
+    pub(crate) time: usize,
+    pub(crate) qpos: usize,
+    pub(crate) qvel: usize,
+    pub(crate) ctrl: usize,
+    pub(crate) xpos: usize,
+    pub(crate) xipos: usize,
+    pub(crate) cinert: usize,
+    pub(crate) cvel: usize,
+    pub(crate) qfrc_actuator: usize,
+    pub(crate) cfrc_ext: usize,
+}
+
+/// The versions that we know.
+pub(crate) const ROWS: &[Offsets] = &[Offsets {
+    version: 327,
+    body_object: 1,
+    model: ModelOffsets {
+        nq: 0,
+        nv: 4,
+        nu: 8,
+        nbody: 16,
+        timestep: 336,
+        qpos0: 1336,
+        body_mass: 1488,
+        actuator_ctrlrange: 3824,
+    },
+    data: DataOffsets {
+        time: 161616,
+        qpos: 161656,
+        qvel: 161664,
+        ctrl: 161696,
+        xpos: 161792,
+        xipos: 161816,
+        cinert: 161928,
+        cvel: 162176,
+        qfrc_actuator: 162400,
+        cfrc_ext: 162456,
+    },
+}];
+
+/// The row of a version, if we know it.
+pub(crate) fn of_version(version: i32) -> Option<&'static Offsets> {
+    ROWS.iter().find(|row| row.version == version)
+}
+
+/// `327` is `3.2.7` and `3005000` is `3.5.0`.
+pub(crate) fn version_name(version: i32) -> String {
+    let (major, minor, patch) = if version < 1000 {
+        (version / 100, version / 10 % 10, version % 10)
+    } else {
+        (version / 1_000_000, version / 1000 % 1000, version % 1000)
+    };
+    format!("{major}.{minor}.{patch}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_number_is_read_in_both_of_its_forms() {
+        assert_eq!(version_name(327), "3.2.7");
+        assert_eq!(version_name(3_005_000), "3.5.0");
+        assert_eq!(version_name(3_017_001), "3.17.1");
+    }
+
+    #[test]
+    fn only_known_versions_have_a_row() {
+        assert!(of_version(327).is_some());
+        assert!(of_version(337).is_none());
+    }
+}
