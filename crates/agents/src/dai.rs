@@ -49,19 +49,30 @@ impl Schedule {
     }
 }
 
+/// What of DAI the paper's public text leaves open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DaiConfig {
+    /// α(t).
+    pub schedule: Schedule,
+    /// Whether exploration noise is added to the blended action instead of to the learner's.
+    pub noise_after_blend: bool,
+    /// Whether the learner's share of the first actions is uniform random, as TD3's is.
+    pub random_start: bool,
+}
+
 /// TD3 whose executed actions are blended with those of a frozen expert.
 pub struct Dai {
     td3: Td3,
     expert: Actor,
-    schedule: Schedule,
+    config: DaiConfig,
     expert_action: Vec<f32>,
 }
 
 impl Dai {
-    /// `td3`, guided by `expert` as `schedule` says.
+    /// `td3`, guided by `expert` as `config` says.
     #[must_use]
-    pub fn new(td3: Td3, expert: Actor, schedule: Schedule) -> Self {
-        Self { td3, expert, schedule, expert_action: Vec::new() }
+    pub fn new(td3: Td3, expert: Actor, config: DaiConfig) -> Self {
+        Self { td3, expert, config, expert_action: Vec::new() }
     }
 
     /// `action ← (1 − α) · expert(s) + α · action`. At α = 1 the expert is not asked and `action` stays as it is.
@@ -84,12 +95,24 @@ impl Agent for Dai {
     }
 
     fn explore(&mut self, t: u64, observation: &[f32], action: &mut [f32]) -> Result<()> {
-        self.td3.explore(t, observation, action)?;
-        self.blend(self.schedule.alpha(t), observation, action)
+        let random = self.config.random_start && self.td3.starts_at(t);
+        if random {
+            self.td3.random_action(action);
+        } else {
+            self.td3.act(observation, action)?;
+        }
+        if !random && !self.config.noise_after_blend {
+            self.td3.add_noise(action);
+        }
+        self.blend(self.config.schedule.alpha(t), observation, action)?;
+        if !random && self.config.noise_after_blend {
+            self.td3.add_noise(action);
+        }
+        Ok(())
     }
 
     fn act_guided(&mut self, t: u64, observation: &[f32], action: &mut [f32]) -> Result<bool> {
-        let alpha = self.schedule.alpha(t);
+        let alpha = self.config.schedule.alpha(t);
         if alpha >= 1.0 {
             return Ok(false);
         }
@@ -104,5 +127,101 @@ impl Agent for Dai {
 
     fn policy_weights(&self) -> Result<Weights> {
         self.td3.policy_weights()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Td3Config;
+    use candle_core::Device;
+
+    const LIMIT: f64 = 0.4;
+
+    fn td3(seed: u64) -> Td3 {
+        let config = Td3Config {
+            hidden: vec![16, 16],
+            learning_rate: 3e-4,
+            discount: 0.99,
+            polyak: 0.005,
+            exploration_noise: 0.1,
+            target_policy_noise: 0.2,
+            target_noise_clip: 0.5,
+            policy_delay: 2,
+            start_steps: 20,
+        };
+        Td3::new(config, (3, 2), LIMIT, seed, &Device::Cpu).unwrap()
+    }
+
+    fn dai(shape: ScheduleShape, start: f64, noise_after_blend: bool) -> Dai {
+        let expert = Actor::from_weights(&td3(9).policy_weights().unwrap(), (3, 2), LIMIT, &Device::Cpu).unwrap();
+        let schedule = Schedule { shape, start, length: 30 };
+        Dai::new(td3(1), expert, DaiConfig { schedule, noise_after_blend, random_start: true })
+    }
+
+    fn observation(t: u64) -> [f32; 3] {
+        [0.1 * t as f32, -1.0, (t % 7) as f32]
+    }
+
+    fn actions(agent: &mut dyn Agent) -> Vec<[f32; 2]> {
+        let mut action = [0.0; 2];
+        let mut explore = |t| agent.explore(t, &observation(t), &mut action).map(|()| action);
+        (0..60).map(|t| explore(t).unwrap()).collect()
+    }
+
+    #[test]
+    fn alpha_one_is_td3_bit_for_bit() {
+        let expected = actions(&mut td3(1));
+        for noise_after_blend in [false, true] {
+            assert_eq!(actions(&mut dai(ScheduleShape::Constant, 1.0, noise_after_blend)), expected);
+        }
+    }
+
+    #[test]
+    fn alpha_zero_is_the_expert() {
+        let mut expert = td3(9);
+        let mut action = [0.0; 2];
+        for (t, found) in actions(&mut dai(ScheduleShape::Constant, 0.0, false)).iter().enumerate() {
+            expert.act(&observation(t as u64), &mut action).unwrap();
+            assert_eq!(*found, action);
+        }
+    }
+
+    #[test]
+    fn the_fractional_limit_holds_and_the_end_is_td3() {
+        for noise_after_blend in [false, true] {
+            let found = actions(&mut dai(ScheduleShape::Linear, 0.0, noise_after_blend));
+            assert!(found.iter().flatten().all(|a| a.abs() <= LIMIT as f32), "{found:?}");
+            assert!(found.iter().flatten().any(|a| *a != 0.0), "the limit was cut to a whole number");
+        }
+        // From t = length on, nothing of the expert is left.
+        assert_eq!(actions(&mut dai(ScheduleShape::Linear, 0.0, false))[30..], actions(&mut td3(1))[30..]);
+    }
+
+    #[test]
+    fn schedules_rise_to_one() {
+        for (shape, middle) in [
+            (ScheduleShape::Linear, 0.6),
+            (ScheduleShape::Cosine, 0.6),
+            (ScheduleShape::Step, 0.2),
+            (ScheduleShape::Constant, 0.2),
+        ] {
+            let schedule = Schedule { shape, start: 0.2, length: 100 };
+            let alpha: Vec<f64> = (0..150).map(|t| schedule.alpha(t)).collect();
+            assert!(alpha.is_sorted() && alpha[0] == 0.2, "{shape:?}");
+            assert!((alpha[50] - middle).abs() < 1e-12, "{shape:?}: {}", alpha[50]);
+            let end = if shape == ScheduleShape::Constant { 0.2 } else { 1.0 };
+            assert!(alpha[100..].iter().all(|a| *a == end), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn the_guided_policy_is_the_blend_without_noise_until_alpha_is_one() {
+        let mut agent = dai(ScheduleShape::Step, 0.0, false);
+        let (mut guided, mut expert) = ([0.0; 2], [0.0; 2]);
+        assert!(agent.act_guided(10, &observation(10), &mut guided).unwrap());
+        td3(9).act(&observation(10), &mut expert).unwrap();
+        assert_eq!(guided, expert);
+        assert!(!agent.act_guided(30, &observation(30), &mut guided).unwrap());
     }
 }

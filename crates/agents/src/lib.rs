@@ -9,7 +9,7 @@ mod dai;
 mod td3;
 
 pub use actor::Actor;
-pub use dai::{Dai, Schedule, ScheduleShape};
+pub use dai::{Dai, DaiConfig, Schedule, ScheduleShape};
 pub use td3::{Td3, Td3Config};
 
 use anyhow::Result;

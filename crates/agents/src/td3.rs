@@ -98,6 +98,25 @@ impl Td3 {
         Actor::new(self.actor.clone(), self.phi.as_detached_tensor(), self.action_limit)
     }
 
+    /// Whether step `t` is one of the first, with uniform random actions.
+    pub(crate) fn starts_at(&self, t: u64) -> bool {
+        t < self.config.start_steps
+    }
+
+    /// A uniform random action.
+    pub(crate) fn random_action(&mut self, action: &mut [f32]) {
+        let limit = self.action_limit;
+        action.fill_with(|| self.random_actions.uniform_in(-limit, limit) as f32);
+    }
+
+    /// Adds exploration noise and clips to the limit.
+    pub(crate) fn add_noise(&mut self, action: &mut [f32]) {
+        let (limit, sigma) = (self.action_limit as f32, self.config.exploration_noise * self.action_limit);
+        for a in action {
+            *a = (*a + (sigma * self.exploration.normal()) as f32).clamp(-limit, limit);
+        }
+    }
+
     /// One update with `noise [size, action]`, standard normal draws for target policy smoothing.
     ///
     /// # Errors
@@ -205,15 +224,11 @@ impl Agent for Td3 {
     }
 
     fn explore(&mut self, t: u64, observation: &[f32], action: &mut [f32]) -> Result<()> {
-        let limit = self.action_limit;
-        if t < self.config.start_steps {
-            action.fill_with(|| self.random_actions.uniform_in(-limit, limit) as f32);
-            return Ok(());
-        }
-        self.act(observation, action)?;
-        let sigma = self.config.exploration_noise * limit;
-        for a in action {
-            *a = (*a + (sigma * self.exploration.normal()) as f32).clamp(-limit as f32, limit as f32);
+        if self.starts_at(t) {
+            self.random_action(action);
+        } else {
+            self.act(observation, action)?;
+            self.add_noise(action);
         }
         Ok(())
     }
