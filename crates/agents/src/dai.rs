@@ -154,7 +154,8 @@ mod tests {
     }
 
     fn dai(shape: ScheduleShape, start: f64, noise_after_blend: bool) -> Dai {
-        let expert = Actor::from_weights(&td3(9).policy_weights().unwrap(), (3, 2), LIMIT, &Device::Cpu).unwrap();
+        let expert =
+            Actor::from_weights(&td3(9).policy_weights().unwrap(), (3, 2), LIMIT, &Device::Cpu).unwrap();
         let schedule = Schedule { shape, start, length: 30 };
         Dai::new(td3(1), expert, DaiConfig { schedule, noise_after_blend, random_start: true })
     }

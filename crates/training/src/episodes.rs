@@ -1,0 +1,47 @@
+//! Evaluation: whole episodes of a policy without noise.
+
+use anyhow::Result;
+use envs::{Action, Env};
+use streams::Stream;
+
+/// Returns and lengths of evaluation episodes.
+#[derive(Debug, Default)]
+pub(crate) struct Episodes {
+    pub(crate) returns: Vec<f64>,
+    pub(crate) lengths: Vec<u64>,
+}
+
+/// Plays `count` episodes of `policy`, their start states drawn from `starts`.
+pub(crate) fn play(
+    env: &mut dyn Env,
+    count: usize,
+    mut starts: Stream,
+    mut policy: impl FnMut(&[f32], &mut [f32]) -> Result<()>,
+) -> Result<Episodes> {
+    let mut observation = Vec::new();
+    let mut action = vec![0f32; env.spec().action_dim];
+    let mut episodes = Episodes::default();
+    for _ in 0..count {
+        env.reset(&mut starts);
+        let (mut sum, mut length) = (0.0, 0);
+        loop {
+            observe(env, &mut observation);
+            policy(&observation, &mut action)?;
+            let step = env.step(Action::F32(&action));
+            sum += step.reward;
+            length += 1;
+            if step.terminated || step.truncated {
+                break;
+            }
+        }
+        episodes.returns.push(sum);
+        episodes.lengths.push(length);
+    }
+    Ok(episodes)
+}
+
+/// The observation as networks take it.
+pub(crate) fn observe(env: &dyn Env, observation: &mut Vec<f32>) {
+    observation.clear();
+    observation.extend(env.observation().iter().map(|x| *x as f32));
+}

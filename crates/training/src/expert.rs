@@ -1,0 +1,97 @@
+//! Experts: which policy of a run is kept, how it is scored, and how its weights lie on disk.
+
+use crate::episodes;
+use agents::{Actor, Weights};
+use anyhow::{Context, Result};
+use candle_core::Device;
+use diagnostics::BadInput;
+use envs::Env;
+use experiment::{Expert, ExpertGoal};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::Path;
+use streams::Stream;
+
+/// The policy whose evaluation lies nearest to the goal so far.
+pub(crate) struct Candidate {
+    pub(crate) step: u64,
+    pub(crate) mean: f64,
+    pub(crate) weights: Weights,
+}
+
+impl Candidate {
+    /// Whether an evaluation of `mean` lies nearer to the goal than this. The earlier policy keeps a tie.
+    pub(crate) fn is_further_than(&self, mean: f64, goal: &ExpertGoal) -> bool {
+        (mean - goal.goal).abs() < (self.mean - goal.goal).abs()
+    }
+
+    /// Scores the policy by `goal.score_episodes` episodes and writes it with its score.
+    pub(crate) fn record(
+        &self,
+        env: &mut dyn Env,
+        goal: &ExpertGoal,
+        seed: u64,
+        directory: &Path,
+    ) -> Result<()> {
+        let spec = env.spec();
+        let dims = (spec.observation_dim, spec.action_dim);
+        let policy = Actor::from_weights(&self.weights, dims, spec.action_limit, &Device::Cpu)?;
+        let starts = Stream::new(seed, "expert-score");
+        let episodes = episodes::play(env, goal.score_episodes, starts, |s, a| policy.act(s, a))?;
+        let count = episodes.returns.len() as f64;
+        let score = episodes.returns.iter().sum::<f64>() / count;
+        let variance = episodes.returns.iter().map(|x| (x - score).powi(2)).sum::<f64>() / count;
+        let bytes = serialise(&self.weights)?;
+        let expert = Expert {
+            step: self.step,
+            chosen_return: self.mean,
+            score,
+            score_std: variance.sqrt(),
+            episodes: goal.score_episodes,
+            weights_sha256: sha256(&bytes),
+        };
+        fs::write(directory.join("policy.safetensors"), bytes)?;
+        fs::write(directory.join("expert.toml"), toml::to_string(&expert)?)?;
+        Ok(())
+    }
+}
+
+fn serialise(weights: &Weights) -> Result<Vec<u8>> {
+    let bytes: Vec<Vec<u8>> =
+        weights.values().map(|(_, values)| values.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let views: Vec<(&String, TensorView<'_>)> = weights
+        .iter()
+        .zip(&bytes)
+        .map(|((name, (shape, _)), data)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
+        .collect::<Result<_>>()?;
+    Ok(safetensors::serialize(views, None)?)
+}
+
+/// Reads named float32 arrays from a safetensors file.
+pub(crate) fn read_weights(path: &Path) -> Result<Weights> {
+    let damaged = |what: String| {
+        BadInput::new(format!("cannot read the expert's weights in {}: {what}", path.display()))
+            .help("restore the file with git, or delete its directory and train the expert again")
+    };
+    let bytes = fs::read(path).map_err(|error| damaged(error.to_string()))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let mut weights = Weights::new();
+    for (name, tensor) in tensors.tensors() {
+        if tensor.dtype() != Dtype::F32 {
+            return Err(damaged(format!("array `{name}` is {:?} instead of F32", tensor.dtype())).into());
+        }
+        let values = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        weights.insert(name, (tensor.shape().to_vec(), values));
+    }
+    Ok(weights)
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of a file.
+pub(crate) fn sha256_of(path: &Path) -> Result<String> {
+    Ok(sha256(&fs::read(path).with_context(|| format!("failed to read {}", path.display()))?))
+}

@@ -1,0 +1,60 @@
+//! What trained a run.
+
+use crate::expert::sha256_of;
+use anyhow::Result;
+use experiment::Provenance;
+use mujoco::install::{Setup, library};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// What would train a run now, in this process; `expert` is the directory of the expert's run, where one guides.
+///
+/// # Errors
+/// If a file that is to be hashed cannot be read.
+pub fn provenance(expert: Option<&Path>) -> Result<Provenance> {
+    Ok(Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: commit().unwrap_or_else(|| "unknown".to_owned()),
+        binary_sha256: sha256_of(&std::env::current_exe()?)?,
+        mujoco_sha256: sha256_of(&library(&Setup::from_process())?)?,
+        cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
+        simd: simd().to_owned(),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        expert_sha256: expert
+            .map(|directory| sha256_of(&directory.join("policy.safetensors")))
+            .transpose()?,
+    })
+}
+
+/// The commit of the checkout, with `+` where anything but results and figures has changed.
+fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output =
+            Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--", ":/", ":!/results", ":!/figures"])?;
+    Some(if changes.is_empty() { commit } else { commit + "+" })
+}
+
+fn cpu() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The vector instructions that the products use.
+fn simd() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            return "avx512";
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            return "avx2";
+        }
+    }
+    "baseline"
+}
