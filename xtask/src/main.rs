@@ -1,1 +1,63 @@
-fn main() {}
+//! The runner: flags and dispatch. One file per verb; the work is in `crates/`.
+
+mod args;
+mod doctor;
+mod env;
+mod plan;
+mod progress;
+
+mod runner;
+mod train;
+mod worker;
+
+use anyhow::Result;
+use clap::Parser as _;
+use diagnostics::BadInput;
+use experiment::Locked;
+use std::process::ExitCode;
+
+/// Exit codes, as documented in `--help`.
+mod exit {
+    pub(crate) const FINE: u8 = 0;
+    pub(crate) const INTERNAL: u8 = 1;
+    pub(crate) const BAD_INPUT: u8 = 2;
+    pub(crate) const LOCKED: u8 = 3;
+    pub(crate) const CHECK_FAILED: u8 = 4;
+    pub(crate) const INCOMPLETE: u8 = 5;
+}
+
+fn main() -> ExitCode {
+    let result = match args::Cli::parse().verb {
+        args::Verb::Reproduce(_) | args::Verb::Report(_) | args::Verb::Check(_) => Ok(9),
+
+        args::Verb::Plan(args) => plan::plan(&args),
+        args::Verb::Train(args) => train::train(&args),
+
+        args::Verb::Env(verb) => env::env(&verb),
+        args::Verb::Doctor(args) => doctor::doctor(&args),
+        args::Verb::Worker(args) => worker::worker(&args),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        code_of(&error)
+    }))
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<BadInput>()) || error.downcast_ref::<BadInput>().is_some() {
+        return exit::BAD_INPUT;
+    }
+    if error.downcast_ref::<Locked>().is_some() { exit::LOCKED } else { exit::INTERNAL }
+}
+
+/// Prints a line on standard output. A reader that went away (`| head`) is no error.
+fn say(text: impl AsRef<str>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{}", text.as_ref().trim_end());
+}
+
+/// Prints `value` as JSON.
+fn say_json(value: &impl serde::Serialize) -> Result<()> {
+    say(serde_json::to_string_pretty(value)?);
+    Ok(())
+}

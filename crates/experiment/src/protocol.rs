@@ -151,6 +151,9 @@ pub struct ScoreOf {
     pub source: String,
     /// The task's id there.
     pub task: String,
+    /// In place of `expert.fraction`.
+    #[serde(default)]
+    pub fraction: Option<f64>,
 }
 
 /// How much of the protocol to run.

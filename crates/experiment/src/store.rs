@@ -133,6 +133,16 @@ impl Store {
             .collect()
     }
 
+    /// Writes a run's configuration where a worker reads it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn request(&self, config: &RunConfig) -> Result<PathBuf> {
+        let path = self.root.join(".work").join(format!("{}.toml", config.id()));
+        fs::write(&path, config.to_toml()).with_context(|| format!("failed to write {}", path.display()))?;
+        Ok(path)
+    }
+
     /// Where a run is made: an empty directory that only this run uses.
     ///
     /// # Errors

@@ -1,0 +1,281 @@
+//! The command line.
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use diagnostics::BadInput;
+use experiment::{Experiment, Plan, Profile, Selection, Store};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 internal error, 2 bad input, 3 results are locked by another runner, \
+                          4 a check failed, 5 incomplete.";
+
+/// Trains a paper's agents on the real simulators and says whether the paper's claims hold.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Run what is missing of a profile, then draw figures, tables and verdicts
+    #[command(
+        after_help = "Examples:\n  cargo xtask reproduce --paper dai\n  cargo xtask reproduce --paper dai \
+                            --profile early --jobs 8\n  cargo xtask reproduce --paper dai --profile smoke --results \
+                            /tmp/mine --fresh"
+    )]
+    Reproduce(ReproduceArgs),
+    /// Show a profile's runs: which are recorded, which are missing, and how long those would take
+    #[command(
+        after_help = "Examples:\n  cargo xtask plan --paper dai --profile paper\n  cargo xtask plan --paper \
+                            dai --only arm=td3 --json"
+    )]
+    Plan(PlanArgs),
+    /// Train one run of a profile, with the expert it needs
+    #[command(
+        after_help = "Example:\n  cargo xtask train --paper dai --profile anchor --task HalfCheetah-v5 \
+                            --arm td3 --seed 0"
+    )]
+    Train(TrainArgs),
+    /// Draw figures and tables from recorded runs; trains nothing
+    #[command(
+        after_help = "Examples:\n  cargo xtask report --paper dai\n  cargo xtask report --paper dai --check"
+    )]
+    Report(ReportArgs),
+    /// Print the verdicts of recorded runs, and fail if they are no longer those on record
+    #[command(
+        after_help = "Examples:\n  cargo xtask check --paper dai\n  cargo xtask check --paper dai --format \
+                            github\n  cargo xtask check --paper dai --json"
+    )]
+    Check(CheckArgs),
+    /// The environments: what there is, and replaying given actions
+    #[command(subcommand)]
+    Env(EnvVerb),
+    /// Say what is found of the simulator and what to do about what is missing; fetches nothing
+    #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --json")]
+    Doctor(JsonArgs),
+    /// One run, in a process of its own (started by the runner)
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+}
+
+/// Which runs.
+#[derive(Args, Clone)]
+pub(crate) struct Which {
+    /// The paper: a folder of `experiments/`
+    #[arg(long)]
+    pub(crate) paper: String,
+    /// The profile: how much of the protocol
+    #[arg(long, default_value = "quick")]
+    pub(crate) profile: String,
+    /// Where recorded runs lie, instead of the checkout's `results/`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
+}
+
+/// Which of a profile's runs.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Filters {
+    /// Take only these runs: `arm=…`, `task=…` or `seed=…`, values apart by commas; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) only: Vec<String>,
+    /// Leave these runs out
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) except: Vec<String>,
+}
+
+/// How to run.
+#[derive(Args, Clone)]
+pub(crate) struct How {
+    /// Worker processes at a time; one a core where absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Train again what is recorded; each new run takes the old one's place when it is finished
+    #[arg(long)]
+    pub(crate) fresh: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ReproduceArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// Where figures and tables go, instead of the checkout's `figures/`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// The environment's id
+    #[arg(long)]
+    pub(crate) task: String,
+    /// The arm's id in the protocol
+    #[arg(long)]
+    pub(crate) arm: String,
+    /// The seed, one of the profile's
+    #[arg(long)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Where figures and tables go, instead of the checkout's `figures/`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
+    /// Write nothing; fail if a file is not what the recorded runs give
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Where the verdicts on record lie, instead of the checkout's `figures/`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table
+    Text,
+    /// Annotations of a GitHub workflow
+    Github,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EnvVerb {
+    /// List all environments
+    #[command(after_help = "Example:\n  cargo xtask env list")]
+    List(JsonArgs),
+    /// Say what is fixed about one environment
+    #[command(after_help = "Example:\n  cargo xtask env info Humanoid-v5")]
+    Info {
+        /// The environment's id
+        id: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Replay given actions from a given state, to compare with another implementation
+    #[command(
+        long_about = "Replay given actions from a given state, to compare with another implementation.\n\n\
+                      in.npz: qpos [nq], qvel [nv], actions [T, act] (float32 or float64; the control cost is \
+                      computed in that precision, as Gymnasium does).\nout.npz: observations [T+1, obs], rewards [T], \
+                      terminated [T], truncated [T], and qpos, qvel after each step. It steps on past a \
+                      termination, as Gymnasium does.",
+        after_help = "Example:\n  cargo xtask env rollout --env Hopper-v5 --input in.npz --output out.npz"
+    )]
+    Rollout {
+        /// The environment's id
+        #[arg(long)]
+        env: String,
+        /// State and actions
+        #[arg(long, value_name = "FILE")]
+        input: PathBuf,
+        /// Where the trajectory goes
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct JsonArgs {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct WorkerArgs {
+    /// The paper
+    #[arg(long)]
+    pub(crate) paper: String,
+    /// Where runs lie
+    #[arg(long)]
+    pub(crate) results: PathBuf,
+    /// The run's configuration
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// The directory of the expert's run
+    #[arg(long)]
+    pub(crate) expert: Option<PathBuf>,
+}
+
+/// What [`Which`] names, read and checked.
+pub(crate) struct Chosen {
+    pub(crate) experiment: Experiment,
+    pub(crate) profile: Profile,
+    pub(crate) store: Store,
+    pub(crate) results: PathBuf,
+}
+
+impl Which {
+    pub(crate) fn read(&self) -> Result<Chosen> {
+        let root = root()?;
+        let experiment = Experiment::read(&root, &self.paper)?;
+        let profile = experiment.profile(&self.profile)?.clone();
+        let results = std::path::absolute(self.results.clone().unwrap_or_else(|| root.join("results")))?;
+        let store = Store::open(&results, &self.paper)?;
+        Ok(Chosen { experiment, profile, store, results })
+    }
+
+    /// Where this profile's figures and tables lie.
+    pub(crate) fn figures(&self, figures: Option<&PathBuf>) -> Result<PathBuf> {
+        let folder = match figures {
+            Some(folder) => folder.clone(),
+            None => root()?.join("figures"),
+        };
+        Ok(folder.join(&self.paper).join(&self.profile))
+    }
+}
+
+impl Chosen {
+    pub(crate) fn plan(&self, filters: &Filters) -> Result<Plan, BadInput> {
+        let selection = Selection::parse(&self.experiment, &filters.only, &filters.except)?;
+        Plan::new(&self.experiment, &self.profile, &selection)
+    }
+}
+
+/// The checkout that the current directory is in.
+pub(crate) fn root() -> Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let root = here.ancestors().find(|folder| folder.join("experiments").is_dir());
+    Ok(root
+        .ok_or_else(|| {
+            BadInput::new(format!(
+                "{} is not within a checkout: no `experiments` folder above it",
+                here.display()
+            ))
+            .help("run from within a checkout of the project")
+        })?
+        .to_owned())
+}

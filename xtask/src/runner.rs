@@ -1,0 +1,73 @@
+//! Runs what is missing of a plan, in worker processes.
+
+use crate::args::{Chosen, How};
+use crate::progress::Display;
+use anyhow::{Context, Result};
+use engines::{Event, Job, Outcome};
+use experiment::{Cell, Plan, State, Status};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, atomic::Ordering};
+
+/// What became of the runs of a plan that were missing.
+pub(crate) struct Summary {
+    pub(crate) failed: usize,
+    pub(crate) stopped: usize,
+}
+
+/// Trains the missing runs of `plan` (all of them, if `how.fresh`).
+pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
+    let missing: Vec<&Cell> =
+        plan.cells.iter().filter(|cell| how.fresh || !chosen.store.has(&cell.config)).collect();
+    if missing.is_empty() {
+        return Ok(Summary { failed: 0, stopped: 0 });
+    }
+    let _lock = chosen.store.lock(&chosen.experiment.paper)?;
+    // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
+    envs::make(&missing[0].config.task)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to watch for Ctrl-C")?;
+
+    let jobs = missing.iter().map(|cell| job(chosen, cell, &missing)).collect::<Result<Vec<_>>>()?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = how.jobs.map_or(cores, usize::from).min(jobs.len());
+    let mut display = Display::new(&missing, workers);
+    let outcomes = engines::run(jobs, workers, &stop, |event| {
+        if let Event::Ended { job, outcome: Outcome::Failed { how, stderr } } = &event {
+            let status = Status {
+                state: State::Failed,
+                steps: display.step_of(*job),
+                updates: 0,
+                error: Some(format!("{how}: {stderr}")),
+            };
+            if let Err(error) = chosen.store.note_failure(&missing[*job].config, &status) {
+                display.tell(&format!("{error:#}"));
+            }
+        }
+        display.show(&event);
+    })?;
+    display.end();
+    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
+    Ok(Summary {
+        failed: count(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Skipped)),
+        stopped: count(|outcome| matches!(outcome, Outcome::Stopped)),
+    })
+}
+
+fn job(chosen: &Chosen, cell: &Cell, missing: &[&Cell]) -> Result<Job> {
+    let mut command =
+        Command::new(std::env::current_exe().context("failed to find this program's own file")?);
+    command.arg("worker").args(["--paper", &chosen.experiment.paper]).arg("--results").arg(&chosen.results);
+    command.arg("--config").arg(chosen.store.request(&cell.config)?);
+    if let Some(expert) = &cell.needs {
+        command.arg("--expert").arg(chosen.store.directory(expert));
+    }
+    // One learner a core and one thread a learner: without these, candle reads /proc/cpuinfo at every product and
+    // spins a pool of its own, and glibc returns every large activation to the system and faults it in again.
+    command.env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
+    command.env("MALLOC_TRIM_THRESHOLD_", "1000000000").env("MALLOC_MMAP_THRESHOLD_", "33554432");
+    let needs = cell.needs.as_ref().and_then(|expert| missing.iter().position(|cell| cell.config == *expert));
+    Ok(Job { command, needs })
+}

@@ -1,0 +1,17 @@
+//! `train`: one run of a profile.
+
+use crate::args::{Filters, TrainArgs};
+use crate::{exit, runner, say};
+use anyhow::Result;
+
+pub(crate) fn train(args: &TrainArgs) -> Result<u8> {
+    let chosen = args.which.read()?;
+    let only =
+        vec![format!("task={}", args.task), format!("arm={}", args.arm), format!("seed={}", args.seed)];
+    let plan = chosen.plan(&Filters { only, except: Vec::new() })?;
+    let summary = runner::run(&chosen, &plan, &args.how)?;
+    for cell in plan.cells.iter().filter(|cell| chosen.store.has(&cell.config)) {
+        say(chosen.store.directory(&cell.config).display().to_string());
+    }
+    Ok(if summary.failed + summary.stopped == 0 { exit::FINE } else { exit::INCOMPLETE })
+}
