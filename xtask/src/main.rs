@@ -5,7 +5,8 @@ mod doctor;
 mod env;
 mod plan;
 mod progress;
-
+mod report;
+mod reproduce;
 mod runner;
 mod train;
 mod worker;
@@ -28,11 +29,11 @@ mod exit {
 
 fn main() -> ExitCode {
     let result = match args::Cli::parse().verb {
-        args::Verb::Reproduce(_) | args::Verb::Report(_) | args::Verb::Check(_) => Ok(9),
-
+        args::Verb::Reproduce(args) => reproduce::reproduce(&args),
         args::Verb::Plan(args) => plan::plan(&args),
         args::Verb::Train(args) => train::train(&args),
-
+        args::Verb::Report(args) => report::report(&args),
+        args::Verb::Check(args) => report::check(&args),
         args::Verb::Env(verb) => env::env(&verb),
         args::Verb::Doctor(args) => doctor::doctor(&args),
         args::Verb::Worker(args) => worker::worker(&args),
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<BadInput>()) || error.downcast_ref::<BadInput>().is_some() {
+    if error.downcast_ref::<BadInput>().is_some() {
         return exit::BAD_INPUT;
     }
     if error.downcast_ref::<Locked>().is_some() { exit::LOCKED } else { exit::INTERNAL }

@@ -7,7 +7,12 @@ use anyhow::Result;
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<u8> {
     let chosen = args.which.read()?;
     let plan = chosen.plan(&args.filters)?;
-    eprintln!("{}, profile {}: {}", chosen.experiment.protocol.title, args.which.profile, chosen.profile.about.trim());
+    eprintln!(
+        "{}, profile {}: {}",
+        chosen.experiment.protocol.title,
+        args.which.profile,
+        chosen.profile.about.trim()
+    );
     eprintln!("{}", plan::summary(&chosen, &plan, args.how.jobs)?);
     let summary = runner::run(&chosen, &plan, &args.how)?;
     let complete = report::publish(&args.which, &chosen, args.figures.as_ref())?;

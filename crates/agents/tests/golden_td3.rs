@@ -1,6 +1,8 @@
 //! TD3's update against PyTorch's, from the same weights, batches and noise. The goldens and the distances from which
 //! the tolerances here were set are in `tests/goldens/td3/`; they were recorded in float64 by `record.py`.
 
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
 use agents::{Batch, Td3, Td3Config, Weights};
 use candle_core::Device;
 use safetensors::SafeTensors;

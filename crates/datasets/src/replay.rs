@@ -108,7 +108,7 @@ mod tests {
             seen[x as usize] += 1;
             assert_eq!(drawn.observations[2 * k + 1], x + 0.1);
             assert_eq!((drawn.actions[k], drawn.rewards[k]), (x + 0.2, x + 0.3));
-            assert_eq!(drawn.not_terminal[k], if x as usize % 3 == 0 { 0.0 } else { 1.0 });
+            assert_eq!(drawn.not_terminal[k], if (x as usize).is_multiple_of(3) { 0.0 } else { 1.0 });
             assert_eq!(drawn.next_observations[2 * k..2 * k + 2], [x + 0.4, x + 0.5]);
         }
         assert!(seen[..7].iter().all(|&n| n == 0) && seen[7..].iter().all(|&n| n > 40), "{seen:?}");

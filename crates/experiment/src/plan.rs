@@ -141,7 +141,8 @@ fn expert(experiment: &Experiment, task: &Task) -> RunConfig {
     let plan = &experiment.protocol.expert;
     let every = task.evaluate_every.unwrap_or(experiment.protocol.evaluation.every);
     let score = experiment.reference.score(&task.expert.source, &task.expert.task);
-    let goal = task.expert.fraction.unwrap_or(plan.fraction) * score.expect("the experiment was checked to have it").value;
+    let goal = task.expert.fraction.unwrap_or(plan.fraction)
+        * score.expect("the experiment was checked to have it").value;
     let expert = ExpertGoal { goal: (goal * 100.0).round() / 100.0, score_episodes: plan.score_episodes };
     RunConfig { seed: plan.seed, steps: plan.steps, expert: Some(expert), ..base(experiment, task, every) }
 }

@@ -1,5 +1,13 @@
-//! Figures and tables. Plain data in, text and pictures out: nothing here reads a run or links a simulator.
+//! From recorded runs to figures, tables and verdicts. Nothing here trains or links a simulator.
+//!
+//! [`figure`], [`table`] and [`number`] know plain data only; [`study`] gathers a profile's runs, [`curves`] and
+//! [`verdicts`] reduce them, and [`files`] is all that is written.
 
+pub mod curves;
 pub mod figure;
+pub mod files;
 pub mod number;
+pub mod study;
 pub mod table;
+pub mod tables;
+pub mod verdicts;

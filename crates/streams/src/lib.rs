@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn a_position_is_taken_up_again() {
         let mut stream = Stream::new(3, "replay");
-        (0..1001).for_each(|_| drop(stream.normal()));
+        for _ in 0..1001 {
+            stream.normal();
+        }
         let position = stream.position();
         let ahead: Vec<f64> = (0..50).map(|_| stream.normal()).collect();
         let mut again = Stream::new(3, "replay");

@@ -1,0 +1,75 @@
+//! The files of a study, as bytes that depend on the recorded runs and on nothing else.
+
+use crate::study::Study;
+use crate::table::Table;
+use crate::{curves, figure, tables, verdicts};
+use anyhow::{Context, Result};
+use diagnostics::BadInput;
+use std::fs;
+use std::path::Path;
+
+/// A file's name and content.
+pub type File = (String, Vec<u8>);
+
+/// Dots per inch of the raster picture.
+const DPI: f32 = 300.0;
+
+/// Everything that is written of a study.
+///
+/// # Errors
+/// If the picture cannot be rasterised.
+pub fn render(study: &Study) -> Result<Vec<File>> {
+    let svg = figure::svg(&curves::figure(study));
+    let png = figure::png(&svg, DPI)?;
+    let answers = verdicts::answers(study);
+    let mut files = vec![
+        ("learning-curves.svg".to_owned(), svg.into_bytes()),
+        ("learning-curves.png".to_owned(), png),
+        ("learning-curves.md".to_owned(), curves::caption(study).into_bytes()),
+        ("verdicts.json".to_owned(), (serde_json::to_string_pretty(&answers)? + "\n").into_bytes()),
+    ];
+    for (name, table) in [
+        ("scores", tables::scores(study)),
+        ("gains", tables::gains(study)),
+        ("verdicts", tables::verdicts(&answers)),
+        ("claims", tables::claims(&answers)),
+        ("runs", tables::runs(study)),
+    ] {
+        files.extend(formats(name, &table));
+    }
+    Ok(files)
+}
+
+fn formats(name: &str, table: &Table) -> [File; 3] {
+    [("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())]
+        .map(|(extension, text)| (format!("{name}.{extension}"), text.into_bytes()))
+}
+
+/// Writes `files` into `folder`: each aside, then renamed. A file whose bytes are there already is left alone.
+///
+/// # Errors
+/// [`BadInput`] if the folder cannot be written.
+pub fn write(folder: &Path, files: &[File]) -> Result<()> {
+    let unwritable = |error: std::io::Error| {
+        BadInput::new(format!("cannot write to {}: {error}", folder.display()))
+            .help("make it writable, or name another directory with --figures")
+    };
+    fs::create_dir_all(folder).map_err(unwritable)?;
+    for (name, content) in files {
+        let path = folder.join(name);
+        if fs::read(&path).is_ok_and(|old| old == *content) {
+            continue;
+        }
+        let aside = folder.join(format!(".{name}.new"));
+        fs::write(&aside, content).map_err(unwritable)?;
+        fs::rename(&aside, &path).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The names of `files` that `folder` lacks or holds with other bytes.
+#[must_use]
+pub fn stale(folder: &Path, files: &[File]) -> Vec<String> {
+    let fresh = |(name, content): &&File| fs::read(folder.join(name)).is_ok_and(|old| old == *content);
+    files.iter().filter(|file| !fresh(file)).map(|(name, _)| name.clone()).collect()
+}

@@ -1,0 +1,203 @@
+//! The tables of a study.
+
+use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
+use crate::study::{ArmRuns, State, Study, TaskRuns};
+use crate::table::{Align, Table};
+use crate::verdicts::{Answer, task_gain};
+use experiment::{Metric, Reading, Window};
+
+/// The window of a table's final score: the last twentieth of the budget, ten evaluations of a million steps.
+const FINAL: Window = Window::Last(0.05);
+
+fn whole(x: f64) -> String {
+    grouped(x, 0)
+}
+
+/// Final scores, the experts with their cost, and published numbers for the same task beside them.
+#[must_use]
+pub fn scores(study: &Study) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("what", Align::Left),
+        ("steps", Align::Right),
+        ("runs", Align::Right),
+        ("return", Align::Right),
+        ("protocol", Align::Left),
+    ]);
+    for task in &study.tasks {
+        for arm in &task.arms {
+            table.push(arm_row(study, task, arm));
+        }
+        if let Some(expert) = task.expert.as_ref().and_then(|run| run.expert.as_ref()) {
+            table.push([
+                task.task.id.clone(),
+                "expert".to_owned(),
+                steps(expert.step),
+                "1".to_owned(),
+                plus_minus(expert.score, expert.score_std, whole),
+                format!("mean of {} episodes ± their population standard deviation", expert.episodes),
+            ]);
+        }
+        for source in &study.experiment.reference.source {
+            let same = |task_id: &str| task_id.split("-v").next() == task.task.id.split("-v").next();
+            for score in source.scores.iter().filter(|score| same(&score.task)) {
+                let value = match score.spread {
+                    Some(spread) => plus_minus(score.value, spread, whole),
+                    None => whole(score.value),
+                };
+                table.push([
+                    score.task.clone(),
+                    format!("{}, {}", source.algorithm, source.id),
+                    steps(source.steps),
+                    source.seeds.to_string(),
+                    value,
+                    format!("{} ± {}", source.protocol, source.spread),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+fn arm_row(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> [String; 6] {
+    let statistics = &study.experiment.protocol.statistics;
+    let runs = arm.window_means(FINAL).unwrap_or_default();
+    let purpose = format!("final/{}/{}", task.task.id, arm.arm.id);
+    let replicates = stats::bootstrap_sample(
+        &runs,
+        if runs.is_empty() { 0 } else { statistics.resamples },
+        statistics.seed,
+        &purpose,
+        stats::median_in_place,
+    );
+    let value = match (stats::median(&runs), replicates.interval(statistics.confidence)) {
+        (Some(median), Some(interval)) => with_interval(median, interval.low, interval.high, whole),
+        _ => MISSING.to_owned(),
+    };
+    [
+        task.task.id.clone(),
+        arm.arm.label.clone(),
+        steps(study.profile.steps),
+        format!("{}/{}", arm.runs().count(), arm.planned.len()),
+        value,
+        format!(
+            "median over runs of the mean of the last 5 % of evaluations [{} % bootstrap]",
+            100.0 * statistics.confidence
+        ),
+    ]
+}
+
+/// Relative gains by task for every reading of the claims about gains, and their average.
+#[must_use]
+pub fn gains(study: &Study) -> Table {
+    let mut columns = vec![("reading", Align::Left)];
+    columns.extend(study.tasks.iter().map(|task| (task.task.title.as_str(), Align::Right)));
+    columns.push(("average", Align::Right));
+    let mut table = Table::new(columns);
+    let mut seen: Vec<Reading> = Vec::new();
+    for claim in study.experiment.claims.claim.iter().filter(|claim| claim.metric == Metric::RelativeGain) {
+        for reading in &claim.reading {
+            if seen.iter().any(|other| other.id == reading.id) {
+                continue;
+            }
+            seen.push(reading.clone());
+            let pair = (claim.arm.as_str(), claim.baseline.as_str());
+            let gains: Vec<_> =
+                study.tasks.iter().map(|task| task_gain(study, task, pair, reading.window)).collect();
+            let average: Option<Vec<f64>> = gains.iter().map(|gain| gain.point).collect();
+            let average = average.and_then(|points| stats::mean(&points));
+            let cell = |gain: &crate::verdicts::Gain| match (gain.point, gain.interval) {
+                (Some(point), Some([low, high])) => with_interval(point, low, high, percent_gain),
+                (Some(point), None) => percent_gain(point),
+                (None, _) => "undefined".to_owned(),
+            };
+            let mut row = vec![reading.id.clone()];
+            row.extend(gains.iter().map(cell));
+            row.push(average.map_or_else(|| "undefined".to_owned(), percent_gain));
+            table.push(row);
+        }
+    }
+    table
+}
+
+/// Every claim's readings with the number behind each verdict.
+#[must_use]
+pub fn verdicts(answers: &[Answer]) -> Table {
+    let mut table = Table::new([
+        ("claim", Align::Left),
+        ("reading", Align::Left),
+        ("threshold", Align::Right),
+        ("measured", Align::Right),
+        ("verdict", Align::Left),
+        ("note", Align::Left),
+    ]);
+    for answer in answers {
+        for reading in &answer.readings {
+            let format = |x: f64| number(answer, x);
+            let measured = match (reading.point, reading.interval) {
+                (Some(point), Some([low, high])) => with_interval(point, low, high, format),
+                _ => MISSING.to_owned(),
+            };
+            table.push([
+                answer.claim.clone(),
+                reading.reading.clone(),
+                format!("> {}", format(answer.above)),
+                measured,
+                reading.verdict.name().to_owned(),
+                reading.verdict.reason(),
+            ]);
+        }
+    }
+    table
+}
+
+/// Each claim in words with its verdict.
+#[must_use]
+pub fn claims(answers: &[Answer]) -> Table {
+    let mut table = Table::new([
+        ("claim", Align::Left),
+        ("verdict", Align::Left),
+        ("tasks", Align::Right),
+        ("runs", Align::Right),
+        ("note", Align::Left),
+    ]);
+    for answer in answers {
+        let runs = answer.readings.iter().map(|reading| reading.runs).max().unwrap_or(0);
+        table.push([
+            answer.statement.clone(),
+            answer.verdict.name().to_owned(),
+            answer.tasks.len().to_string(),
+            runs.to_string(),
+            answer.verdict.reason(),
+        ]);
+    }
+    table
+}
+
+fn number(answer: &Answer, x: f64) -> String {
+    match answer.metric.split(' ').next() {
+        Some("relative") => percent_gain(x),
+        Some("ratio") => grouped(x, 2) + "×",
+        _ => whole(x),
+    }
+}
+
+/// Every planned run: what became of it.
+#[must_use]
+pub fn runs(study: &Study) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("arm", Align::Left),
+        ("seed", Align::Right),
+        ("state", Align::Left),
+    ]);
+    for (config, state) in study.planned() {
+        let state = match state {
+            State::Recorded(_) => "recorded".to_owned(),
+            State::Failed(why) => format!("failed: {}", why.lines().next_back().unwrap_or_default()),
+            State::Missing => "missing".to_owned(),
+        };
+        table.push([config.task.clone(), config.arm.clone(), config.seed.to_string(), state]);
+    }
+    table
+}

@@ -1,0 +1,289 @@
+//! Does a claim hold? From a bootstrap over runs, for each reading of the claim.
+
+use crate::study::{ArmRuns, Study, TaskRuns};
+use experiment::{Claim, Metric, Reading, Window};
+use serde::Serialize;
+
+/// The answer to a claim, or to one reading of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict")]
+pub enum Verdict {
+    /// The whole interval lies above the threshold.
+    Reproduced,
+    /// The whole interval lies at or below the threshold.
+    NotReproduced,
+    /// The interval holds the threshold, or the number is not defined.
+    Inconclusive {
+        /// Why.
+        why: String,
+        /// Runs an arm that would probably decide, as a rough guide.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        runs_needed: Option<usize>,
+    },
+    /// There is nothing to answer from.
+    Missing {
+        /// What is missing.
+        what: String,
+    },
+}
+
+impl Verdict {
+    /// The verdict in a word or two.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Reproduced => "reproduced",
+            Self::NotReproduced => "not reproduced",
+            Self::Inconclusive { .. } => "inconclusive",
+            Self::Missing { .. } => "missing",
+        }
+    }
+
+    /// What stands behind it, if it is no plain yes or no.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Reproduced | Self::NotReproduced => String::new(),
+            Self::Inconclusive { why, runs_needed: None } => why.clone(),
+            Self::Inconclusive { why, runs_needed: Some(runs) } => {
+                format!("{why}; about {runs} runs would decide")
+            }
+            Self::Missing { what } => what.clone(),
+        }
+    }
+}
+
+/// One claim's answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// The claim's id.
+    pub claim: String,
+    /// The claim in words.
+    pub statement: String,
+    /// Where the paper makes it.
+    pub cite: String,
+    /// What is compared.
+    pub metric: String,
+    /// What the metric must exceed.
+    pub above: f64,
+    /// The tasks that took part.
+    pub tasks: Vec<String>,
+    /// Environment steps of each run.
+    pub steps: u64,
+    /// The readings' common verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Each reading's.
+    pub readings: Vec<ReadingAnswer>,
+}
+
+/// One reading's answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReadingAnswer {
+    /// The reading's id.
+    pub reading: String,
+    /// The metric.
+    pub point: Option<f64>,
+    /// Its bootstrap interval.
+    pub interval: Option<[f64; 2]>,
+    /// Runs of the arm on the task where they are fewest.
+    pub runs: usize,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// Answers all claims from a study.
+#[must_use]
+pub fn answers(study: &Study) -> Vec<Answer> {
+    study.experiment.claims.claim.iter().map(|claim| answer(study, claim)).collect()
+}
+
+fn answer(study: &Study, claim: &Claim) -> Answer {
+    let wanted = |task: &&TaskRuns| claim.tasks.as_ref().is_none_or(|tasks| tasks.contains(&task.task.id));
+    let tasks: Vec<&TaskRuns> = study.tasks.iter().filter(wanted).collect();
+    let readings: Vec<ReadingAnswer> =
+        claim.reading.iter().map(|reading| read(study, claim, reading, &tasks)).collect();
+    let first = &readings[0].verdict;
+    let same = readings.iter().all(|reading| reading.verdict.name() == first.name());
+    let verdict = if same {
+        first.clone()
+    } else {
+        let told: Vec<String> =
+            readings.iter().map(|r| format!("{}: {}", r.reading, r.verdict.name())).collect();
+        Verdict::Inconclusive {
+            why: format!("depends on the reading ({})", told.join(", ")),
+            runs_needed: None,
+        }
+    };
+    let metric = match claim.metric {
+        Metric::RelativeGain => "relative gain",
+        Metric::Ratio => "ratio",
+        Metric::LeastDifference => "least difference",
+    };
+    Answer {
+        claim: claim.id.clone(),
+        statement: claim.statement.clone(),
+        cite: claim.cite.clone(),
+        metric: format!("{metric} of {} over {}", claim.arm, claim.baseline),
+        above: claim.above,
+        tasks: tasks.iter().map(|task| task.task.id.clone()).collect(),
+        steps: study.profile.steps,
+        verdict,
+        readings,
+    }
+}
+
+fn read(study: &Study, claim: &Claim, reading: &Reading, tasks: &[&TaskRuns]) -> ReadingAnswer {
+    let mut answer = ReadingAnswer {
+        reading: reading.id.clone(),
+        point: None,
+        interval: None,
+        runs: 0,
+        verdict: Verdict::Missing { what: String::new() },
+    };
+    let scores = match scores(claim, reading.window, tasks) {
+        Ok(scores) => scores,
+        Err(what) => {
+            answer.verdict = Verdict::Missing { what };
+            return answer;
+        }
+    };
+    answer.runs = scores.iter().map(|task| task.arm.len()).min().unwrap_or(0);
+    let statistics = &study.experiment.protocol.statistics;
+    let estimate = estimate(claim.metric, &scores, statistics, &format!("{}/{}", claim.id, reading.id));
+    answer.point = estimate.point;
+    answer.interval = estimate.interval;
+    answer.verdict = judge(&estimate, claim.above, answer.runs, 1.0 - statistics.confidence);
+    answer
+}
+
+/// One task's runs, each as its mean in the window.
+pub(crate) struct TaskScores {
+    arm: Vec<f64>,
+    /// Runs of the baseline, or the expert's one score.
+    baseline: Vec<f64>,
+}
+
+fn scores(claim: &Claim, window: Window, tasks: &[&TaskRuns]) -> Result<Vec<TaskScores>, String> {
+    if tasks.is_empty() {
+        let wanted = claim.tasks.clone().unwrap_or_default().join(", ");
+        return Err(format!("{wanted} is not in this profile"));
+    }
+    tasks
+        .iter()
+        .map(|task| {
+            let baseline = if claim.baseline == "expert" {
+                let expert = task.expert.as_ref().and_then(|run| run.expert.as_ref());
+                vec![expert.ok_or_else(|| format!("no expert is recorded on {}", task.task.id))?.score]
+            } else {
+                window_scores(task, &claim.baseline, window)?
+            };
+            Ok(TaskScores { arm: window_scores(task, &claim.arm, window)?, baseline })
+        })
+        .collect()
+}
+
+fn window_scores(task: &TaskRuns, arm: &str, window: Window) -> Result<Vec<f64>, String> {
+    let named = |runs: &&ArmRuns| runs.arm.id == arm;
+    let runs = task.arms.iter().find(named).ok_or_else(|| format!("{arm} is not in this profile"))?;
+    let recorded = runs.runs().count();
+    if recorded < runs.planned.len() {
+        return Err(format!(
+            "{recorded} of {} runs of {arm} on {} recorded",
+            runs.planned.len(),
+            task.task.id
+        ));
+    }
+    let scores = runs.window_means(window);
+    scores.ok_or_else(|| format!("no evaluation on {} lies in this window", task.task.id))
+}
+
+/// A metric with its interval.
+pub(crate) struct Estimate {
+    pub(crate) point: Option<f64>,
+    pub(crate) interval: Option<[f64; 2]>,
+    undefined_share: f64,
+}
+
+/// The metric of `scores` and its bootstrap interval: each task's arm and baseline are resampled on their own.
+pub(crate) fn estimate(
+    metric: Metric,
+    scores: &[TaskScores],
+    statistics: &experiment::Statistics,
+    purpose: &str,
+) -> Estimate {
+    let sizes: Vec<usize> = scores.iter().flat_map(|task| [task.arm.len(), task.baseline.len()]).collect();
+    let of = |indices: &[Vec<usize>]| {
+        let medians = scores.iter().zip(indices.chunks_exact(2)).map(|(task, indices)| {
+            let median = |values: &[f64], indices: &[usize]| {
+                stats::median(&indices.iter().map(|&i| values[i]).collect::<Vec<_>>())
+            };
+            Some((median(&task.arm, &indices[0])?, median(&task.baseline, &indices[1])?))
+        });
+        compare(metric, &medians.collect::<Option<Vec<_>>>()?)
+    };
+    let replicates = stats::bootstrap(&sizes, statistics.resamples, statistics.seed, purpose, of);
+    let all: Vec<Vec<usize>> = sizes.iter().map(|&size| (0..size).collect()).collect();
+    Estimate {
+        point: of(&all),
+        interval: replicates.interval(statistics.confidence).map(|interval| [interval.low, interval.high]),
+        undefined_share: replicates.undefined_share(),
+    }
+}
+
+/// The metric from each task's pair of arm and baseline. `None` where a baseline that divides is not positive.
+fn compare(metric: Metric, pairs: &[(f64, f64)]) -> Option<f64> {
+    let divided = |shift: f64| {
+        let ratio = |&(arm, baseline): &(f64, f64)| (baseline > 0.0).then(|| arm / baseline - shift);
+        stats::mean(&pairs.iter().map(ratio).collect::<Option<Vec<_>>>()?)
+    };
+    match metric {
+        Metric::RelativeGain => divided(1.0),
+        Metric::Ratio => divided(0.0),
+        Metric::LeastDifference => pairs.iter().map(|(arm, baseline)| arm - baseline).min_by(f64::total_cmp),
+    }
+}
+
+fn judge(estimate: &Estimate, above: f64, runs: usize, alpha: f64) -> Verdict {
+    let (Some(point), Some([low, high])) = (estimate.point, estimate.interval) else {
+        return undefined();
+    };
+    if estimate.undefined_share > alpha / 2.0 {
+        return undefined();
+    }
+    if low > above {
+        return Verdict::Reproduced;
+    }
+    if high <= above {
+        return Verdict::NotReproduced;
+    }
+    Verdict::Inconclusive {
+        why: "the interval holds the threshold".to_owned(),
+        runs_needed: stats::runs_needed(runs, (high - low) / 2.0, (point - above).abs()),
+    }
+}
+
+fn undefined() -> Verdict {
+    Verdict::Inconclusive { why: "undefined: the baseline is not above 0".to_owned(), runs_needed: None }
+}
+
+/// One task's relative gain of `arm` over `baseline` in `window`, for tables.
+#[must_use]
+pub fn task_gain(study: &Study, task: &TaskRuns, (arm, baseline): (&str, &str), window: Window) -> Gain {
+    let scores = window_scores(task, arm, window)
+        .and_then(|arm| Ok(TaskScores { arm, baseline: window_scores(task, baseline, window)? }));
+    let Ok(scores) = scores else { return Gain::default() };
+    let purpose = format!("gain/{}/{arm}/{baseline}", task.task.id);
+    let estimate = estimate(Metric::RelativeGain, &[scores], &study.experiment.protocol.statistics, &purpose);
+    Gain { point: estimate.point, interval: estimate.interval }
+}
+
+/// A relative gain, where it is defined.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gain {
+    /// The gain.
+    pub point: Option<f64>,
+    /// Its interval.
+    pub interval: Option<[f64; 2]>,
+}
