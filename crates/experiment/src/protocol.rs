@@ -288,6 +288,12 @@ impl Experiment {
             }
         }
         for claim in &self.claims.claim {
+            if claim.reading.is_empty() {
+                return Err(BadInput::new(format!(
+                    "experiments/{}/claims.toml: claim `{}` has no reading: expected at least one",
+                    self.paper, claim.id
+                )));
+            }
             let known = arms.iter().copied().chain(["expert"]);
             for arm in [&claim.arm, &claim.baseline] {
                 if !known.clone().any(|known| known == arm) {

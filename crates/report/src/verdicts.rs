@@ -104,18 +104,7 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
     let tasks: Vec<&TaskRuns> = study.tasks.iter().filter(wanted).collect();
     let readings: Vec<ReadingAnswer> =
         claim.reading.iter().map(|reading| read(study, claim, reading, &tasks)).collect();
-    let first = &readings[0].verdict;
-    let same = readings.iter().all(|reading| reading.verdict.name() == first.name());
-    let verdict = if same {
-        first.clone()
-    } else {
-        let told: Vec<String> =
-            readings.iter().map(|r| format!("{}: {}", r.reading, r.verdict.name())).collect();
-        Verdict::Inconclusive {
-            why: format!("depends on the reading ({})", told.join(", ")),
-            runs_needed: None,
-        }
-    };
+    let verdict = common(&readings);
     let metric = match claim.metric {
         Metric::RelativeGain => "relative gain",
         Metric::Ratio => "ratio",
@@ -132,6 +121,19 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         verdict,
         readings,
     }
+}
+
+/// The verdict of a claim: that of its readings, where those that can be answered agree.
+fn common(readings: &[ReadingAnswer]) -> Verdict {
+    let answered: Vec<&ReadingAnswer> =
+        readings.iter().filter(|reading| !matches!(reading.verdict, Verdict::Missing { .. })).collect();
+    let Some(first) = answered.first() else { return readings[0].verdict.clone() };
+    if answered.iter().all(|reading| reading.verdict.name() == first.verdict.name()) {
+        return first.verdict.clone();
+    }
+    let told: Vec<String> =
+        answered.iter().map(|reading| format!("{}: {}", reading.reading, reading.verdict.name())).collect();
+    Verdict::Inconclusive { why: format!("depends on the reading: {}", told.join(", ")), runs_needed: None }
 }
 
 fn read(study: &Study, claim: &Claim, reading: &Reading, tasks: &[&TaskRuns]) -> ReadingAnswer {

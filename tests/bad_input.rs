@@ -1,0 +1,178 @@
+//! What bad input gets: each case's whole message, held in `tests/snapshots/bad_input.txt`. Exit code 2 every time.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test --release -p xtask --test bad_input` writes the file anew.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A little checkout in a temporary folder, with the real experiment, to spoil as a case likes.
+struct Checkout(tempfile::TempDir);
+
+impl Checkout {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let experiment = folder.path().join("experiments/dai");
+        fs::create_dir_all(&experiment).unwrap();
+        for file in ["protocol.toml", "reference.toml", "claims.toml"] {
+            fs::copy(root().join("experiments/dai").join(file), experiment.join(file)).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn spoil(&self, file: &str, from: &str, to: &str) {
+        let path = self.path(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} no longer has {from:?}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// The exit code and standard error of a call, with the folder's own path taken out.
+    fn call(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).current_dir(self.0.path());
+        variables.iter().for_each(|(name, value)| drop(command.env(name, value)));
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let here = self.0.path().canonicalize().unwrap();
+        let stderr = stderr.replace(here.to_str().unwrap(), "<checkout>");
+        (output.status.code().unwrap(), stderr.replace(self.0.path().to_str().unwrap(), "<checkout>"))
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+const PLAN: [&str; 3] = ["plan", "--paper", "dai"];
+
+#[test]
+fn every_message_is_the_one_on_record() {
+    let mut found = String::new();
+    let mut check =
+        |title: &str, arguments: &[&str], prepare: &dyn Fn(&Checkout), variables: &[(&str, &str)]| {
+            let checkout = Checkout::new();
+            prepare(&checkout);
+            let variables: Vec<(&str, PathBuf)> =
+                variables.iter().map(|(name, value)| (*name, checkout.path(value))).collect();
+            let variables: Vec<(&str, &Path)> =
+                variables.iter().map(|(name, path)| (*name, path.as_path())).collect();
+            let (code, stderr) = checkout.call(arguments, &variables);
+            assert_eq!(code, 2, "{title}: {stderr}");
+            writeln!(found, "# {title}\n{}\n", stderr.trim_end()).unwrap();
+        };
+    let nothing = |_: &Checkout| {};
+    let protocol = "experiments/dai/protocol.toml";
+
+    check("an unknown paper", &["reproduce", "--paper", "dia"], &nothing, &[]);
+    check("an unknown profile", &["reproduce", "--paper", "dai", "--profile", "quik"], &nothing, &[]);
+    check("an unknown verb", &["reprodcue"], &nothing, &[]);
+    check("an unknown flag", &["plan", "--papr", "dai"], &nothing, &[]);
+    check("no jobs", &["reproduce", "--paper", "dai", "--jobs", "0"], &nothing, &[]);
+    check("an unknown task", &[&PLAN[..], &["--only", "task=HalfChetah-v5"]].concat(), &nothing, &[]);
+    check("an unknown arm", &[&PLAN[..], &["--only", "arm=td3dai"]].concat(), &nothing, &[]);
+    check("an unknown filter key", &[&PLAN[..], &["--only", "sed=1"]].concat(), &nothing, &[]);
+    check("a seed twice in a filter", &[&PLAN[..], &["--only", "seed=0,1,0"]].concat(), &nothing, &[]);
+    check("filters that leave nothing", &[&PLAN[..], &["--only", "seed=99"]].concat(), &nothing, &[]);
+    check("a misspelt key", &PLAN, &|c| c.spoil(protocol, "discount", "discuont"), &[]);
+    check("no TOML", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = = 1"), &[]);
+    check("another schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7"), &[]);
+    check("a seed twice", &PLAN, &|c| c.spoil(protocol, "seeds = [0, 1, 2]", "seeds = [0, 1, 1]"), &[]);
+    check(
+        "a task of no definition",
+        &PLAN,
+        &|c| c.spoil(protocol, "[\"HalfCheetah-v5\"]", "[\"HalfCheeta-v5\"]"),
+        &[],
+    );
+    check("a number out of range", &PLAN, &|c| c.spoil(protocol, "discount = 0.99", "discount = 1.99"), &[]);
+    check("an uneven budget", &PLAN, &|c| c.spoil(protocol, "steps = 30_000", "steps = 30_001"), &[]);
+    check(
+        "a claim about no arm",
+        &PLAN,
+        &|c| c.spoil("experiments/dai/claims.toml", "\"td3-dai\"", "\"td3-dia\""),
+        &[],
+    );
+    check(
+        "results that are not ours",
+        &["reproduce", "--paper", "dai", "--results", "mine"],
+        &|c| {
+            fs::create_dir_all(c.path("mine/dai")).unwrap();
+            fs::write(c.path("mine/dai/thesis.tex"), "").unwrap();
+        },
+        &[],
+    );
+    check(
+        "results below a file",
+        &["reproduce", "--paper", "dai", "--results", "mine"],
+        &|c| {
+            fs::write(c.path("mine"), "").unwrap();
+        },
+        &[],
+    );
+    check("a damaged record", &["report", "--paper", "dai", "--results", "mine"], &damaged_record, &[]);
+
+    let rollout = ["env", "rollout", "--env", "Hopper-v5", "--input", "in.npz", "--output", "out.npz"];
+    check("an unknown environment", &["env", "info", "Hoper-v5"], &nothing, &[]);
+    check("no input file", &rollout, &nothing, &[]);
+    check(
+        "a truncated input file",
+        &rollout,
+        &|c| fs::write(c.path("in.npz"), b"PK\x03\x04\x14\x00").unwrap(),
+        &[],
+    );
+    check("a library that is not there", &rollout, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
+    let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
+    check(
+        "no Python to fetch with",
+        &smoke,
+        &|c| fs::create_dir(c.path("bin")).unwrap(),
+        &[("PATH", "bin"), ("REPRISE_CACHE", "cache")],
+    );
+    check("a wheel with a wrong hash", &smoke, &fake_pip, &[("PATH", "bin"), ("REPRISE_CACHE", "cache")]);
+
+    let snapshot = root().join("tests/snapshots/bad_input.txt");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::create_dir_all(snapshot.parent().unwrap()).unwrap();
+        fs::write(&snapshot, &found).unwrap();
+    }
+    assert_eq!(
+        found,
+        fs::read_to_string(&snapshot).unwrap(),
+        "messages differ from tests/snapshots/bad_input.txt"
+    );
+}
+
+/// A `python3` whose pip delivers something that is not the wheel.
+fn fake_pip(checkout: &Checkout) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = "#!/bin/sh\nwhile [ $# -gt 0 ]; do\n  case $1 in -d|--dest) d=$2;; esac\n  shift\ndone\n\
+                  echo nonsense > \"$d/mujoco-3.2.7-cp311-cp311-manylinux2014_x86_64.whl\"\n";
+    fs::create_dir(checkout.path("bin")).unwrap();
+    let python = checkout.path("bin/python3");
+    fs::write(&python, script).unwrap();
+    fs::set_permissions(python, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A record of the quick profile's first run, its table of evaluations cut short.
+fn damaged_record(checkout: &Checkout) {
+    let arguments = ["plan", "--paper", "dai", "--only", "arm=td3", "--only", "seed=0", "--json"];
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(checkout.0.path()).output();
+    let json = String::from_utf8(output.unwrap().stdout).unwrap();
+    let id = json.split("\"id\": \"").nth(1).unwrap().split('"').next().unwrap();
+    let run = checkout.path(&format!("mine/dai/HalfCheetah-v5/td3/seed0-30k-{id}"));
+    fs::create_dir_all(&run).unwrap();
+    fs::write(
+        checkout.path("mine/dai/reprise.toml"),
+        "# Recorded runs; see METHODOLOGY.md.\nschema = 1\npaper = \"dai\"\n",
+    )
+    .unwrap();
+    fs::write(run.join("status.toml"), "state = \"finished\"\nsteps = 30000\nupdates = 27000\n").unwrap();
+    fs::write(run.join("config.toml"), "schema = 1\npaper = \"dai\"\n").unwrap();
+}

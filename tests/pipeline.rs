@@ -1,0 +1,127 @@
+//! The whole pipeline on the real simulator: the same bytes for any number of workers, no training the second time,
+//! and a failed run as a row.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+fn xtask(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(arguments).arg("--results").arg(folder.join("results"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+    command
+}
+
+fn reproduce(folder: &Path, more: &[&str]) -> Output {
+    let arguments = [&["reproduce", "--paper", "dai", "--profile", "smoke"], more].concat();
+    xtask(folder, &arguments).arg("--figures").arg(folder.join("figures")).output().unwrap()
+}
+
+/// Every file below `folder` that no clock touched, but for hidden ones.
+fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.is_file() && !name.starts_with('.') && name != "timing.toml" {
+                files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn runs_repeat_byte_for_byte_and_failures_are_rows() {
+    let one = tempfile::tempdir().unwrap();
+    let two = tempfile::tempdir().unwrap();
+
+    // One worker and two workers: the same bytes in every record.
+    let output = reproduce(one.path(), &["--jobs", "1", "--only", "seed=0"]);
+    assert_eq!(output.status.code(), Some(5), "seed 1 is missing: {}", stderr(&output));
+    let output = reproduce(two.path(), &["--jobs", "2", "--only", "seed=0"]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    let recorded = bytes(&one.path().join("results"));
+    assert_eq!(recorded.keys().filter(|path| path.ends_with("evals.csv")).count(), 3, "expert, td3, td3-dai");
+    assert_eq!(recorded, bytes(&two.path().join("results")));
+    let figures = bytes(&one.path().join("figures"));
+    assert!(figures.keys().any(|path| path.ends_with("learning-curves.png")));
+    assert_eq!(figures, bytes(&two.path().join("figures")));
+
+    // The second call trains nothing and writes the same bytes.
+    let output = reproduce(one.path(), &["--only", "seed=0"]);
+    assert!(!stderr(&output).contains("started"), "{}", stderr(&output));
+    assert_eq!((recorded, figures), (bytes(&one.path().join("results")), bytes(&one.path().join("figures"))));
+
+    // The report is fresh, until a record changes.
+    let report = |more: &[&str]| {
+        let arguments = [&["report", "--paper", "dai", "--profile", "smoke"], more].concat();
+        let output = xtask(one.path(), &arguments).arg("--figures").arg(one.path().join("figures")).output();
+        output.unwrap().status.code()
+    };
+    assert_eq!(report(&["--check"]), Some(0));
+    fs::write(one.path().join("figures/dai/smoke/scores.csv"), "").unwrap();
+    assert_eq!(report(&["--check"]), Some(4));
+
+    // An expert whose weights are damaged fails the runs that it guides, and nothing else; the row says so.
+    let expert = one.path().join("results/dai/InvertedPendulum-v5/expert");
+    let expert = fs::read_dir(expert).unwrap().next().unwrap().unwrap().path();
+    fs::write(expert.join("policy.safetensors"), "nonsense").unwrap();
+    let output = reproduce(one.path(), &["--only", "seed=1", "--only", "arm=td3-dai"]);
+    assert_eq!(output.status.code(), Some(5));
+    let told = stderr(&output);
+    assert!(
+        told.contains("failed: exit code 2") && told.contains("cannot read the expert's weights"),
+        "{told}"
+    );
+    let rows = fs::read_to_string(one.path().join("figures/dai/smoke/runs.csv")).unwrap();
+    assert!(rows.contains("InvertedPendulum-v5,td3-dai,1,") && rows.contains("failed: "), "{rows}");
+    assert!(rows.contains("InvertedPendulum-v5,td3,1,missing"), "{rows}");
+}
+
+#[test]
+fn a_second_runner_is_kept_out_and_a_worker_leaves_with_its_runner() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["train", "--paper", "dai", "--profile", "anchor", "--task", "HalfCheetah-v5", "--arm", "td3"];
+    let train = |seed| xtask(folder.path(), &[&arguments[..], &["--seed", seed]].concat());
+    let mut first = train("0").stderr(Stdio::null()).spawn().unwrap();
+    let work = folder.path().join("results/dai/.work");
+    let started =
+        || fs::read_dir(&work).is_ok_and(|mut entries| entries.any(|entry| entry.unwrap().path().is_dir()));
+    wait("the first run to start", started);
+
+    let second = train("1").output().unwrap();
+    assert_eq!(second.status.code(), Some(3), "{}", stderr(&second));
+    assert!(stderr(&second).contains(&format!("process {}", first.id())), "{}", stderr(&second));
+
+    // SIGKILL to the runner: its worker sees the pipe close and goes.
+    let children = format!("/proc/{0}/task/{0}/children", first.id());
+    let worker = fs::read_to_string(children).unwrap().split_whitespace().next().unwrap().to_owned();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let command = PathBuf::from(format!("/proc/{worker}/cmdline"));
+    wait("the worker to leave", || !fs::read_to_string(&command).is_ok_and(|text| text.contains("worker")));
+}
+
+/// Polls until `done`, for at most a minute.
+fn wait(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("waited in vain for {what}");
+}

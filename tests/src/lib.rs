@@ -1,1 +1,0 @@
-//! End-to-end tests: the binary against golden files, peers and faults.
