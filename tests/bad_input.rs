@@ -37,7 +37,7 @@ impl Checkout {
     fn call(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).current_dir(self.0.path());
-        variables.iter().for_each(|(name, value)| drop(command.env(name, value)));
+        command.envs(variables.iter().copied());
         let output = command.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         let here = self.0.path().canonicalize().unwrap();
@@ -126,8 +126,8 @@ fn every_message_is_the_one_on_record() {
         &|c| fs::write(c.path("in.npz"), b"PK\x03\x04\x14\x00").unwrap(),
         &[],
     );
-    check("a library that is not there", &rollout, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
+    check("a library that is not there", &smoke, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     check(
         "no Python to fetch with",
         &smoke,
@@ -152,7 +152,7 @@ fn every_message_is_the_one_on_record() {
 fn fake_pip(checkout: &Checkout) {
     use std::os::unix::fs::PermissionsExt as _;
     let script = "#!/bin/sh\nwhile [ $# -gt 0 ]; do\n  case $1 in -d|--dest) d=$2;; esac\n  shift\ndone\n\
-                  echo nonsense > \"$d/mujoco-3.2.7-cp311-cp311-manylinux2014_x86_64.whl\"\n";
+                  /bin/mkdir -p \"$d\"\n/bin/echo nonsense > \"$d/gymnasium-1.4.0-py3-none-any.whl\"\n";
     fs::create_dir(checkout.path("bin")).unwrap();
     let python = checkout.path("bin/python3");
     fs::write(&python, script).unwrap();

@@ -260,10 +260,10 @@ impl Experiment {
         let text = std::fs::read_to_string(root.join(&file)).unwrap_or_default();
         let at = |span: std::ops::Range<usize>, error: BadInput| error.at(&file, &text, span.start);
         for (name, profile) in &protocol.profile {
-            let context = format!("profile `{name}`: ");
             for task in profile.tasks.get_ref() {
                 if !tasks.contains(&task.as_str()) {
-                    let error = BadInput::unknown(&format!("{context}task"), task, tasks.iter().copied());
+                    let error =
+                        BadInput::unknown(&format!("task in profile `{name}`:"), task, tasks.iter().copied());
                     return Err(at(profile.tasks.span(), error));
                 }
             }
@@ -272,7 +272,7 @@ impl Experiment {
                     let span = profile.arms.as_ref().map_or(0..0, Spanned::span);
                     return Err(at(
                         span,
-                        BadInput::unknown(&format!("{context}arm"), arm, arms.iter().copied()),
+                        BadInput::unknown(&format!("arm in profile `{name}`:"), arm, arms.iter().copied()),
                     ));
                 }
             }
@@ -281,7 +281,7 @@ impl Experiment {
                 let every = self.evaluate_every(profile, task);
                 if every == 0 || profile.steps == 0 || !profile.steps.is_multiple_of(every) {
                     return bad(format!(
-                        "{context}{} steps are not a whole number of evaluation intervals of {every} steps ({})",
+                        "profile `{name}`: {} steps are not a whole number of evaluation intervals of {every} steps ({})",
                         profile.steps, task.id
                     ));
                 }
