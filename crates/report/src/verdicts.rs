@@ -289,3 +289,83 @@ pub struct Gain {
     /// Its interval.
     pub interval: Option<[f64; 2]>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use experiment::Statistics;
+
+    fn verdict(metric: Metric, tasks: &[(&[f64], &[f64])], above: f64) -> Verdict {
+        let statistics = Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2000, seed: 0 };
+        let scores: Vec<TaskScores> = tasks
+            .iter()
+            .map(|(arm, baseline)| TaskScores { arm: arm.to_vec(), baseline: baseline.to_vec() })
+            .collect();
+        let estimate = estimate(metric, &scores, &statistics, "test");
+        judge(&estimate, above, tasks[0].0.len(), 1.0 - statistics.confidence)
+    }
+
+    const HIGH: &[f64] = &[19.0, 20.0, 21.0];
+    const LOW: &[f64] = &[9.0, 10.0, 11.0];
+
+    #[test]
+    fn a_verdict_follows_from_the_interval() {
+        let check = |metric, above, expected: &str| {
+            assert_eq!(verdict(metric, &[(HIGH, LOW)], above).name(), expected, "{metric:?} > {above}");
+        };
+        // 20 against 10: a gain of 100 %, between 19/11 and 21/9.
+        check(Metric::RelativeGain, 0.5, "reproduced");
+        check(Metric::RelativeGain, 1.0, "inconclusive");
+        check(Metric::RelativeGain, 1.5, "not reproduced");
+        check(Metric::Ratio, 1.5, "reproduced");
+        check(Metric::Ratio, 2.5, "not reproduced");
+        check(Metric::LeastDifference, 5.0, "reproduced");
+        check(Metric::LeastDifference, 15.0, "not reproduced");
+    }
+
+    #[test]
+    fn an_interval_at_the_threshold_does_not_exceed_it() {
+        assert_eq!(verdict(Metric::LeastDifference, &[(&[3.0], &[1.0])], 2.0), Verdict::NotReproduced);
+        assert_eq!(verdict(Metric::LeastDifference, &[(&[3.0], &[1.0])], 1.9), Verdict::Reproduced);
+    }
+
+    #[test]
+    fn the_worst_task_decides_a_least_difference_and_all_share_an_average() {
+        let tasks = [(HIGH, LOW), (LOW, HIGH)];
+        assert_eq!(verdict(Metric::LeastDifference, &tasks, 0.0), Verdict::NotReproduced);
+        // +100 % and −50 %: +25 % on average.
+        assert_eq!(
+            verdict(Metric::RelativeGain, &[(&[20.0], &[10.0]), (&[10.0], &[20.0])], 0.24).name(),
+            "reproduced"
+        );
+        assert_eq!(
+            verdict(Metric::RelativeGain, &[(&[20.0], &[10.0]), (&[10.0], &[20.0])], 0.26).name(),
+            "not reproduced"
+        );
+    }
+
+    #[test]
+    fn a_baseline_that_may_not_be_positive_leaves_a_ratio_undefined() {
+        for baseline in [&[-1.0, 0.0, 0.5][..], &[-1.0, 5.0, 6.0]] {
+            let found = verdict(Metric::RelativeGain, &[(HIGH, baseline)], 0.0);
+            assert!(found.reason().starts_with("undefined"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn readings_that_differ_leave_a_claim_open_and_missing_ones_do_not_count() {
+        let reading = |verdict: Verdict| ReadingAnswer {
+            reading: verdict.name().to_owned(),
+            point: None,
+            interval: None,
+            runs: 3,
+            verdict,
+        };
+        let missing = || reading(Verdict::Missing { what: "all".to_owned() });
+        let yes = || reading(Verdict::Reproduced);
+        assert_eq!(common(&[missing(), yes(), yes()]), Verdict::Reproduced);
+        assert_eq!(common(&[missing(), missing()]).name(), "missing");
+        let told = common(&[yes(), reading(Verdict::NotReproduced)]).reason();
+        assert_eq!(told, "depends on the reading: reproduced: reproduced, not reproduced: not reproduced");
+    }
+}
