@@ -3,7 +3,7 @@
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
 use crate::table::{Align, Table};
-use crate::verdicts::{Answer, task_gain};
+use crate::verdicts::{Answer, Gain, task_gain};
 use experiment::{Metric, Reading, Window};
 
 /// The window of a table's final score: the last twentieth of the budget, ten evaluations of a million steps.
@@ -102,18 +102,25 @@ pub fn gains(study: &Study) -> Table {
             }
             seen.push(reading.clone());
             let pair = (claim.arm.as_str(), claim.baseline.as_str());
-            let gains: Vec<_> =
+            let gains: Vec<Option<Gain>> =
                 study.tasks.iter().map(|task| task_gain(study, task, pair, reading.window)).collect();
-            let average: Option<Vec<f64>> = gains.iter().map(|gain| gain.point).collect();
-            let average = average.and_then(|points| stats::mean(&points));
-            let cell = |gain: &crate::verdicts::Gain| match (gain.point, gain.interval) {
-                (Some(point), Some([low, high])) => with_interval(point, low, high, percent_gain),
-                (Some(point), None) => percent_gain(point),
-                (None, _) => "undefined".to_owned(),
+            let average = match gains.iter().copied().collect::<Option<Vec<Gain>>>() {
+                None => MISSING.to_owned(),
+                Some(gains) => {
+                    let points: Option<Vec<f64>> = gains.iter().map(|gain| gain.point).collect();
+                    let mean = points.and_then(|points| stats::mean(&points));
+                    mean.map_or_else(|| "undefined".to_owned(), percent_gain)
+                }
+            };
+            let cell = |gain: &Option<Gain>| match gain.map(|gain| (gain.point, gain.interval)) {
+                None => MISSING.to_owned(),
+                Some((Some(point), Some([low, high]))) => with_interval(point, low, high, percent_gain),
+                Some((Some(point), None)) => percent_gain(point),
+                Some((None, _)) => "undefined".to_owned(),
             };
             let mut row = vec![reading.id.clone()];
             row.extend(gains.iter().map(cell));
-            row.push(average.map_or_else(|| "undefined".to_owned(), percent_gain));
+            row.push(average);
             table.push(row);
         }
     }

@@ -270,19 +270,24 @@ fn undefined() -> Verdict {
     Verdict::Inconclusive { why: "undefined: the baseline is not above 0".to_owned(), runs_needed: None }
 }
 
-/// One task's relative gain of `arm` over `baseline` in `window`, for tables.
+/// One task's relative gain of `arm` over `baseline` in `window`, for tables; `None` where runs are missing.
 #[must_use]
-pub fn task_gain(study: &Study, task: &TaskRuns, (arm, baseline): (&str, &str), window: Window) -> Gain {
+pub fn task_gain(
+    study: &Study,
+    task: &TaskRuns,
+    (arm, baseline): (&str, &str),
+    window: Window,
+) -> Option<Gain> {
     let scores = window_scores(task, arm, window)
         .and_then(|arm| Ok(TaskScores { arm, baseline: window_scores(task, baseline, window)? }));
-    let Ok(scores) = scores else { return Gain::default() };
+    let scores = scores.ok()?;
     let purpose = format!("gain/{}/{arm}/{baseline}", task.task.id);
     let estimate = estimate(Metric::RelativeGain, &[scores], &study.experiment.protocol.statistics, &purpose);
-    Gain { point: estimate.point, interval: estimate.interval }
+    Some(Gain { point: estimate.point, interval: estimate.interval })
 }
 
 /// A relative gain, where it is defined.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gain {
     /// The gain.
     pub point: Option<f64>,
