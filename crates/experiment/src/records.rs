@@ -13,6 +13,7 @@
 use crate::RunConfig;
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -128,9 +129,10 @@ fn parse_row(line: &str, episodes: usize) -> Result<Row, String> {
     })
 }
 
+const RESTORE: &str = "the record is damaged: restore it with git, or delete its directory and run again";
+
 fn damaged(file: &str, line: usize, what: &str) -> BadInput {
-    BadInput::new(format!("{file}:{line}: {what}"))
-        .help("the record is damaged: restore it with git, or delete its directory and run again")
+    BadInput::new(format!("{file}:{line}: {what}")).help(RESTORE)
 }
 
 /// How a run ended.
@@ -164,7 +166,7 @@ pub enum State {
 pub struct Provenance {
     /// The program's version.
     pub version: String,
-    /// The commit the program was built from, with `+` if the tree had changes.
+    /// The commit of the checkout when the run began, with `+` if the tree had changes.
     pub commit: String,
     /// SHA-256 of the executable.
     pub binary_sha256: String,
@@ -236,22 +238,13 @@ impl Run {
     /// # Errors
     /// [`BadInput`] if a file is missing, of another version, or damaged.
     pub fn read(directory: &Path) -> Result<Self, BadInput> {
-        let text = |name: &str| read(&directory.join(name));
-        let (file, config) = text("config.toml")?;
-        let config = RunConfig::parse(&file, &config)?;
-        let (file, evaluations) = text("evals.csv")?;
+        let (file, config) = read(&directory.join("config.toml"))?;
+        let config = RunConfig::parse(&file, &config).map_err(|error| error.help(RESTORE))?;
+        let (file, evaluations) = read(&directory.join("evals.csv"))?;
         let evaluations = Evaluations::parse(&file, &evaluations, config.evaluation.episodes)?;
-        let (file, status) = text("status.toml")?;
-        let status = parse_toml(&file, &status)?;
-        let (file, timing) = text("timing.toml")?;
-        let timing = parse_toml(&file, &timing)?;
-        let expert = match config.expert {
-            None => None,
-            Some(_) => {
-                let (file, expert) = text("expert.toml")?;
-                Some(parse_toml(&file, &expert)?)
-            }
-        };
+        let status = parsed(directory, "status.toml")?;
+        let timing = parsed(directory, "timing.toml")?;
+        let expert = config.expert.as_ref().map(|_| parsed(directory, "expert.toml")).transpose()?;
         let run = Self { directory: directory.to_owned(), config, evaluations, status, timing, expert };
         let ends = run.evaluations.rows.last().map(|row| row.step);
         if run.config.expert.is_none() && ends != Some(run.config.steps) {
@@ -267,12 +260,15 @@ impl Run {
     }
 }
 
+fn parsed<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<T, BadInput> {
+    let (file, text) = read(&directory.join(name))?;
+    parse_toml(&file, &text).map_err(|error| error.help(RESTORE))
+}
+
 fn read(path: &Path) -> Result<(String, String), BadInput> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        BadInput::new(format!("cannot read {file}: {error}"))
-            .help("the record is damaged: restore it with git, or delete its directory and run again")
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| BadInput::new(format!("cannot read {file}: {error}")).help(RESTORE))?;
     Ok((file, text))
 }
 

@@ -61,25 +61,24 @@ pub fn scores(study: &Study) -> Table {
 
 fn arm_row(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> [String; 6] {
     let statistics = &study.experiment.protocol.statistics;
-    let runs = arm.window_means(FINAL).unwrap_or_default();
-    let purpose = format!("final/{}/{}", task.task.id, arm.arm.id);
-    let replicates = stats::bootstrap_sample(
-        &runs,
-        if runs.is_empty() { 0 } else { statistics.resamples },
-        statistics.seed,
-        &purpose,
-        stats::median_in_place,
-    );
-    let value = match (stats::median(&runs), replicates.interval(statistics.confidence)) {
-        (Some(median), Some(interval)) => with_interval(median, interval.low, interval.high, whole),
-        _ => MISSING.to_owned(),
-    };
+    let runs = arm.window_means(FINAL).filter(|runs| !runs.is_empty());
+    let value = runs.and_then(|runs| {
+        let interval = stats::bootstrap_sample(
+            &runs,
+            statistics.resamples,
+            statistics.seed,
+            &format!("final/{}/{}", task.task.id, arm.arm.id),
+            stats::median_in_place,
+        )
+        .interval(statistics.confidence)?;
+        Some(with_interval(stats::median(&runs)?, interval.low, interval.high, whole))
+    });
     [
         task.task.id.clone(),
         arm.arm.label.clone(),
         steps(study.profile.steps),
         format!("{}/{}", arm.runs().count(), arm.planned.len()),
-        value,
+        value.unwrap_or_else(|| MISSING.to_owned()),
         format!(
             "median over runs of the mean of the last 5 % of evaluations [{} % bootstrap]",
             100.0 * statistics.confidence

@@ -24,7 +24,7 @@ pub struct Progress {
     pub steps: u64,
     /// The mean return of the last evaluation.
     pub last_return: f64,
-    /// Environment steps a second since the last report.
+    /// Environment steps a second since the last report, evaluations left out.
     pub steps_per_second: f64,
 }
 
@@ -47,6 +47,12 @@ pub fn train(
     let mut env = envs::make(&config.task)?;
     let spec = env.spec().clone();
     let mut agent = agent::make(config, &spec, expert)?;
+    let write = |name: &str, text: String| {
+        fs::write(directory.join(name), text).with_context(|| format!("failed to write {name}"))
+    };
+    write("config.toml", config.to_toml())?;
+    // Before the first step: by the end, the checkout and the program in it may have moved on.
+    write("provenance.toml", toml::to_string(&provenance(expert)?)?)?;
     let mut log = Log::new(config, directory)?;
     let mut clock = Clock::default();
 
@@ -72,6 +78,8 @@ pub fn train(
             let evaluation = Instant::now();
             let mean = evaluate(config, t, &mut *test_env, &mut *agent, &mut log)?;
             clock.evaluation += evaluation.elapsed();
+            // The speed that is told is training's: a pause to evaluate is none of its slowness.
+            told.0 += evaluation.elapsed();
             log.last_return = mean;
             if let Some(goal) = &config.expert {
                 if kept.as_ref().is_none_or(|kept| kept.is_further_than(mean, goal)) {
@@ -130,11 +138,6 @@ pub fn train(
     if let (Some(goal), Some(kept)) = (&config.expert, kept) {
         kept.record(&mut *test_env, goal, config.seed, directory)?;
     }
-    let write = |name: &str, text: String| {
-        fs::write(directory.join(name), text).with_context(|| format!("failed to write {name}"))
-    };
-    write("config.toml", config.to_toml())?;
-    write("provenance.toml", toml::to_string(&provenance(expert)?)?)?;
     write("timing.toml", toml::to_string(&clock.stop(began))?)?;
     let status = Status { state: State::Finished, steps: t, updates, error: None };
     write("status.toml", toml::to_string(&status)?)

@@ -21,8 +21,10 @@ impl Reader {
     /// [`BadInput`] when there is no such file or it is no zip archive (as when a download broke off).
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let file =
-            File::open(path).map_err(|error| BadInput::new(format!("cannot open {shown}: {error}")))?;
+        let file = File::open(path).map_err(|error| {
+            BadInput::new(format!("cannot open {shown}: {error}"))
+                .help("name a file that `numpy.savez` wrote")
+        })?;
         let archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| {
             BadInput::new(format!("{shown} is not a whole .npz file: {error}"))
                 .help("write it again, for example with `numpy.savez`; a truncated file looks like this")

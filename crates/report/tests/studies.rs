@@ -1,0 +1,143 @@
+//! Studies read back from records that are made up, so that every number in the report is known beforehand.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+use experiment::{Evaluations, Experiment, Expert, Plan, Policy, Row, RunConfig, Selection, Store};
+use report::files::render;
+use report::study::Study;
+use std::fs;
+use std::path::Path;
+
+/// Writes the record of `config` whose every evaluation is `value`.
+fn record(store: &Store, config: &RunConfig, value: f64) {
+    let directory = store.directory(config);
+    fs::create_dir_all(&directory).unwrap();
+    let write = |name: &str, text: String| fs::write(directory.join(name), text).unwrap();
+    let episodes = config.evaluation.episodes;
+    let row = |step| Row {
+        step,
+        policy: Policy::Learned,
+        returns: vec![value; episodes],
+        lengths: vec![1000; episodes],
+    };
+    let lines = (0..=config.steps / config.evaluation.every).map(|i| row(i * config.evaluation.every));
+    write("config.toml", config.to_toml());
+    write(
+        "evals.csv",
+        Evaluations::header(episodes) + &lines.map(|row| Evaluations::line(&row)).collect::<String>(),
+    );
+    write("status.toml", format!("state = \"finished\"\nsteps = {}\nupdates = 0\n", config.steps));
+    write(
+        "timing.toml",
+        "ended = 0\nseconds = 0.0\nupdate_seconds = 0.0\nevaluation_seconds = 0.0\n".to_owned(),
+    );
+    if config.expert.is_some() {
+        let expert = Expert {
+            step: 5000,
+            chosen_return: value,
+            score: value,
+            score_std: 1.0,
+            episodes: 100,
+            weights_sha256: String::new(),
+        };
+        write("expert.toml", toml::to_string(&expert).unwrap());
+    }
+}
+
+/// The files of profile `early` with a record for each run that `value` gives one.
+fn report(value: impl Fn(&RunConfig) -> Option<f64>) -> impl Fn(&str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut experiment = Experiment::read(&root, "dai").unwrap();
+    experiment.protocol.statistics.resamples = 200;
+    let store = Store::open(folder.path(), "dai").unwrap();
+    drop(store.lock("dai").unwrap());
+    let plan = Plan::new(&experiment, experiment.profile("early").unwrap(), &Selection::default()).unwrap();
+    for config in plan.cells.iter().map(|cell| &cell.config) {
+        if let Some(value) = value(config) {
+            record(&store, config, value);
+        }
+    }
+    let study = Study::load(&experiment, "early", &store).unwrap();
+    let files = render(&study).unwrap();
+    move |name| {
+        let (_, content) = files.iter().find(|(file, _)| file == name).unwrap();
+        String::from_utf8(content.clone()).unwrap()
+    }
+}
+
+/// TD3 ends between 100 and 105 by seed, TD3-DAI at twice that, experts at 150.
+fn plain(config: &RunConfig) -> f64 {
+    let td3 = 100.0 + config.seed as f64;
+    match config.arm.as_str() {
+        "td3" => td3,
+        "td3-dai" => 2.0 * td3,
+        _ => 150.0,
+    }
+}
+
+fn line<'a>(text: &'a str, start: &str) -> &'a str {
+    text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start:?} in {text}"))
+}
+
+#[test]
+fn a_whole_study_says_what_went_in() {
+    let file = report(|config| Some(plain(config)));
+    // The median of 100 … 105 is 102.5, of 200 … 210 it is 205: exactly +100 %.
+    assert!(line(&file("gains.csv"), "first-quarter").ends_with(",+100 %"), "{}", file("gains.csv"));
+    let claims = file("claims.csv");
+    let verdicts: Vec<&str> = claims.lines().skip(1).map(|line| line.rsplit(',').nth(3).unwrap()).collect();
+    let expected = [
+        "reproduced",     // early direction: +100 %, above 0
+        "not reproduced", // early gain: +100 %, not above 160 %
+        "reproduced",     // final gain: above 50 %
+        "not reproduced", // Humanoid early: twice, not four times
+        "inconclusive",   // Humanoid final: exactly twice
+        "reproduced",     // above TD3 everywhere
+        "reproduced",     // above the expert everywhere
+    ];
+    assert_eq!(verdicts, expected, "{claims}");
+    assert!(file("learning-curves.md").contains("TD3-DAI 6/6 runs (none dropped)"));
+    assert!(
+        line(&file("scores.csv"), "Ant-v5,TD3-DAI,300k,6/6,").contains("205 [20"),
+        "{}",
+        file("scores.csv")
+    );
+}
+
+#[test]
+fn a_run_that_the_iqr_rule_drops_is_told_and_counts_in_the_verdict() {
+    let file = report(|config| {
+        let outlier = config.task == "Ant-v5" && config.arm == "td3" && config.seed == 5;
+        Some(if outlier { 10_000.0 } else { plain(config) })
+    });
+    let caption = file("learning-curves.md");
+    let ant = caption.split("Ant-v5, evaluated").nth(1).unwrap();
+    // 61 evaluations of six runs, one dropped at each.
+    assert!(ant.starts_with(" every 5k steps: TD3 6/6 runs (61 of 366 values dropped"), "{caption}");
+    assert_eq!(caption.matches("dropped, thin dashes").count(), 1, "{caption}");
+    // Tables and verdicts take all six: the median of 100 … 104 and 10,000 is 102.5 still.
+    assert!(line(&file("scores.csv"), "Ant-v5,TD3,").contains("102 [10"), "{}", file("scores.csv"));
+}
+
+#[test]
+fn a_task_with_a_run_missing_gives_no_average_and_its_claims_are_missing() {
+    let file = report(|config| {
+        let missing = config.task == "Humanoid-v5" && config.arm == "td3-dai" && config.seed == 3;
+        (!missing).then(|| plain(config))
+    });
+    let what = "5 of 6 runs of td3-dai on Humanoid-v5 recorded";
+    let claims = file("claims.csv");
+    assert_eq!(claims.lines().skip(1).filter(|line| line.contains(",missing,")).count(), 7, "{claims}");
+    assert!(claims.contains(what), "{claims}");
+    assert!(line(&file("gains.csv"), "end").ends_with(",n/a"), "{}", file("gains.csv"));
+    assert!(file("learning-curves.md").contains("Not in the figure: Humanoid-v5 td3-dai seed 3 (missing)"));
+    assert!(line(&file("scores.csv"), "Humanoid-v5,TD3-DAI,").contains(",5/6,"));
+    assert!(file("runs.csv").contains("Humanoid-v5,td3-dai,3,missing"));
+}
+
+#[test]
+fn nothing_recorded_is_a_report_too() {
+    let file = report(|_| None);
+    assert!(line(&file("scores.csv"), "Ant-v5,TD3,").contains(",0/6,n/a,"), "{}", file("scores.csv"));
+    assert!(file("claims.csv").contains("0 of 6 runs of td3 on HalfCheetah-v5"));
+}

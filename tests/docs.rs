@@ -1,0 +1,109 @@
+//! The commands that the documentation shows, run. What would train for long is planned instead, with the same flags;
+//! `tests/pipeline.rs` trains the smoke profile.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The pages, with their texts.
+fn pages() -> Vec<(PathBuf, String)> {
+    let folders = [root().to_owned(), root().join("docs"), root().join("experiments/dai")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// What follows `cargo xtask` in a text: up to a backtick, or to the end of an indented line.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let rests = text.split("cargo xtask ").skip(1);
+    let commands = rests.map(|rest| rest.split(['`', '\n']).next().unwrap_or_default());
+    commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+fn run(arguments: &[String], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// The `plan` of the runs that `reproduce` or `train` with these arguments would train.
+fn plan(arguments: &[String]) -> Vec<String> {
+    let mut plan = vec!["plan".to_owned()];
+    let mut rest = arguments[1..].iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().unwrap().clone();
+        match argument.as_str() {
+            "--fresh" => {}
+            "--jobs" | "--figures" => drop(value()),
+            "--task" | "--arm" | "--seed" => {
+                plan.extend(["--only".to_owned(), format!("{}={}", &argument[2..], value())]);
+            }
+            _ => plan.push(argument.clone()),
+        }
+    }
+    plan
+}
+
+/// Runs a command of the documentation, from the root of a copy of the checkout's experiments, records and figures.
+fn try_out(arguments: &[String], checkout: &Path) -> Result<(), String> {
+    let arguments = match arguments[0].as_str() {
+        "reproduce" | "train" => plan(arguments),
+        _ => arguments.to_vec(),
+    };
+    let output = run(&arguments, checkout);
+    // 5: there are figures, and some runs of the profile are missing.
+    if matches!(output.status.code(), Some(0 | 5)) {
+        return Ok(());
+    }
+    Err(format!("`cargo xtask {}`: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if path.is_dir() && !name.to_str().unwrap().starts_with('.') {
+            copy(&path, &to.join(name));
+        } else if path.is_file() {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_command_shown_works() {
+    let checkout = tempfile::tempdir().unwrap();
+    for folder in ["experiments", "results", "figures"] {
+        copy(&root().join(folder), &checkout.path().join(folder));
+    }
+    fs::copy(root().join("tests/parity/golden/Hopper-v5.f32.npz"), checkout.path().join("in.npz")).unwrap();
+
+    let mut shown: Vec<(String, Vec<String>)> = Vec::new();
+    for (path, text) in pages() {
+        let page = path.strip_prefix(root()).unwrap().display().to_string();
+        shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
+    }
+    for verb in
+        ["reproduce", "plan", "train", "report", "check", "env list", "env info", "env rollout", "doctor"]
+    {
+        let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
+        let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();
+        let examples =
+            help.split("Example").nth(1).unwrap_or_else(|| panic!("`{verb} --help` has no example"));
+        shown.extend(commands(examples).into_iter().map(|command| (format!("{verb} --help"), command)));
+    }
+    assert!(shown.len() > 20, "{shown:?}");
+
+    let failures: Vec<String> = shown
+        .iter()
+        .filter(|(_, command)| command.first().is_some_and(|word| !word.starts_with('-')))
+        .filter_map(|(page, command)| Some(format!("{page}: {}", try_out(command, checkout.path()).err()?)))
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
