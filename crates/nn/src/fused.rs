@@ -1,6 +1,6 @@
 //! A whole perceptron as one custom operation under candle's autograd, float32 on the CPU.
 
-use crate::kernels;
+use crate::kernels::{self, Panels};
 use crate::mlp::{Head, Mlp};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
@@ -10,13 +10,59 @@ pub(crate) struct FusedMlp {
     mlp: Mlp,
     /// Whether a backward pass may follow.
     tape: bool,
+    saved: Mutex<Option<Saved>>,
+}
+
+/// What a forward pass leaves for the backward pass.
+struct Saved {
+    x: Panels,
     /// The activations that enter each layer but the first, by member and then layer.
-    hidden: Mutex<Vec<Vec<f32>>>,
+    hidden: Vec<Vec<Panels>>,
 }
 
 impl FusedMlp {
     pub(crate) fn new(mlp: Mlp, tape: bool) -> Self {
-        Self { mlp, tape, hidden: Mutex::new(Vec::new()) }
+        Self { mlp, tape, saved: Mutex::new(None) }
+    }
+
+    /// The outputs `[members, batch, outputs]` before the head.
+    fn pass(&self, x: &[f32], theta: &[f32]) -> Vec<f32> {
+        let mlp = &self.mlp;
+        let x = Panels::from_rows(x, mlp.inputs());
+        let mut out = vec![0.0; mlp.members() * x.rows() * mlp.outputs()];
+        let mut hidden = Vec::with_capacity(mlp.members());
+        let outs = out.chunks_exact_mut(x.rows() * mlp.outputs());
+        for (theta, out) in theta.chunks_exact(mlp.member_parameters()).zip(outs) {
+            let mut entering: Vec<Panels> = Vec::with_capacity(mlp.depth());
+            for (i, layer) in mlp.layers().enumerate() {
+                let input = entering.last().unwrap_or(&x);
+                let relu = i + 1 < mlp.depth();
+                entering.push(kernels::linear(input, layer.weight(theta), layer.bias(theta), relu));
+            }
+            if let Some(last) = entering.pop() {
+                last.write_rows(out);
+            }
+            hidden.push(entering);
+        }
+        if self.tape {
+            *self.saved.lock().expect("no pass panics while it holds the lock") = Some(Saved { x, hidden });
+        }
+        out
+    }
+
+    /// The same for a single sample, without a tape: the cost of panels does not pay.
+    fn pass_one(&self, x: &[f32], theta: &[f32]) -> Vec<f32> {
+        let member = |theta: &[f32]| {
+            let mut activation = x.to_vec();
+            for (i, layer) in self.mlp.layers().enumerate() {
+                activation = kernels::linear_of_one(&activation, layer.weight(theta), layer.bias(theta));
+                if i + 1 < self.mlp.depth() {
+                    activation.iter_mut().for_each(|x| *x = x.max(0.0));
+                }
+            }
+            activation
+        };
+        theta.chunks_exact(self.mlp.member_parameters()).flat_map(member).collect()
     }
 }
 
@@ -49,27 +95,10 @@ impl CustomOp2 for FusedMlp {
         let (x, theta) = (slice(x, x_layout)?, slice(theta, theta_layout)?);
         let mlp = &self.mlp;
         let batch = x.len() / mlp.inputs();
-        let mut hidden = Vec::new();
-        let mut out = Vec::with_capacity(mlp.members() * batch * mlp.outputs());
-        for theta in theta.chunks_exact(mlp.member_parameters()) {
-            let mut activation: Option<Vec<f32>> = None;
-            for (i, layer) in mlp.layers().enumerate() {
-                let input = activation.as_deref().unwrap_or(x);
-                let mut y = kernels::linear(input, layer.weight(theta), layer.bias(theta));
-                if i + 1 < mlp.depth() {
-                    kernels::relu(&mut y);
-                }
-                let input = activation.replace(y);
-                if self.tape {
-                    hidden.extend(input);
-                }
-            }
-            out.extend(activation.into_iter().flatten());
-        }
+        let mut out = if batch == 1 && !self.tape { self.pass_one(x, theta) } else { self.pass(x, theta) };
         if mlp.head() == Head::Tanh {
             out.iter_mut().for_each(|y| *y = libm::tanhf(*y));
         }
-        *self.hidden.lock().expect("no pass panics while it holds the lock") = hidden;
         Ok((CpuStorage::F32(out), mlp.output_shape(batch)))
     }
 
@@ -86,39 +115,35 @@ impl CustomOp2 for FusedMlp {
             Head::Linear => gradient.contiguous()?,
             Head::Tanh => (gradient * y.sqr()?.affine(-1.0, 1.0)?)?.contiguous()?,
         };
-        let (x_storage, x_layout) = x.storage_and_layout();
         let (theta_storage, theta_layout) = theta.storage_and_layout();
         let (gradient_storage, gradient_layout) = gradient.storage_and_layout();
-        let xs = slice(on_cpu(&x_storage)?, x_layout)?;
         let thetas = slice(on_cpu(&theta_storage)?, theta_layout)?;
         let gradients = slice(on_cpu(&gradient_storage)?, gradient_layout)?;
-        let hidden = self.hidden.lock().expect("no pass panics while it holds the lock");
+        let saved = self.saved.lock().expect("no pass panics while it holds the lock");
+        let Some(Saved { x: input, hidden }) = &*saved else {
+            bail!("a pass without a tape has no gradient")
+        };
 
-        let mut dx = vec![0f32; if need_x { xs.len() } else { 0 }];
+        let mut dx = vec![0f32; if need_x { x.elem_count() } else { 0 }];
         let mut dtheta = vec![0f32; if need_theta { thetas.len() } else { 0 }];
         let members = gradients.chunks_exact(gradients.len() / mlp.members());
         for (member, (theta, gradient)) in
             thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate()
         {
-            let hidden = &hidden[member * (mlp.depth() - 1)..(member + 1) * (mlp.depth() - 1)];
-            let mut gradient = gradient.to_vec();
+            let mut gradient = Panels::from_rows(gradient, mlp.outputs());
             for (i, layer) in mlp.layers().enumerate().rev() {
-                let input = if i == 0 { xs } else { &hidden[i - 1] };
+                let hidden = i.checked_sub(1).map(|i| &hidden[member][i]);
                 if need_theta {
                     let dtheta = &mut dtheta[member * mlp.member_parameters()..][..mlp.member_parameters()];
                     let (dw, db) = layer.split_mut(dtheta);
-                    kernels::linear_backward_parameters(&gradient, input, dw, db);
+                    kernels::linear_backward_parameters(&gradient, hidden.unwrap_or(input), dw, db);
                 }
-                if i > 0 {
-                    let mut dinput = vec![0f32; input.len()];
-                    let w = layer.weight(theta);
-                    kernels::linear_backward_input(&gradient, w, layer.outputs, &mut dinput, false);
-                    kernels::relu_backward(&mut dinput, input);
-                    gradient = dinput;
-                } else if need_x {
-                    let w = layer.weight(theta);
-                    kernels::linear_backward_input(&gradient, w, layer.outputs, &mut dx, member > 0);
+                if i > 0 || need_x {
+                    gradient = kernels::linear_backward_input(&gradient, layer.weight(theta), hidden);
                 }
+            }
+            if need_x {
+                gradient.add_rows_to(&mut dx);
             }
         }
         let dx = need_x.then(|| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;

@@ -10,5 +10,6 @@ mod kernels;
 mod mlp;
 mod optim;
 
+pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter};
 pub use optim::{Adam, polyak};

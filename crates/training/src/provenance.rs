@@ -19,7 +19,7 @@ pub fn provenance(expert: Option<&Path>) -> Result<Provenance> {
         binary_sha256: sha256_of(&std::env::current_exe()?)?,
         mujoco_sha256: sha256_of(&library(&Setup::from_process())?)?,
         cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
-        simd: simd().to_owned(),
+        simd: nn::simd().to_owned(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         expert_sha256: expert
             .map(|directory| sha256_of(&directory.join("policy.safetensors")))
@@ -43,18 +43,4 @@ fn cpu() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-/// The vector instructions that the products use.
-fn simd() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            return "avx2";
-        }
-    }
-    "baseline"
 }

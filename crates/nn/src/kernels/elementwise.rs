@@ -1,64 +1,6 @@
-//! The arithmetic: slices in, slices out, no candle. Matrices are row-major.
-//!
-//! Sums run in an order that no vector width changes: `gemm` accumulates each output over the inner dimension in
-//! order, and the loops here keep sixteen lanes of their own. The compiler may use wider registers for the same
-//! additions but not other additions.
+//! Loops over slices. Sums run in sixteen lanes of their own, so that no vector width changes them: the compiler may
+//! use wider registers for the same additions but not other additions.
 #![allow(unsafe_code)]
-
-use gemm::{Parallelism, gemm};
-
-/// A strided view of a matrix for [`product`]: the slice, the stride between rows, the stride between columns.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    data: &'a [f32],
-    row: usize,
-    column: usize,
-}
-
-impl View<'_> {
-    fn holds(&self, rows: usize, columns: usize) -> bool {
-        (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
-    }
-}
-
-/// `out[m, n] = lhs[m, k] · rhs[k, n]`, plus what `out` holds if `accumulate`.
-fn product(
-    (m, k, n): (usize, usize, usize),
-    lhs: View<'_>,
-    rhs: View<'_>,
-    out: &mut [f32],
-    accumulate: bool,
-) {
-    assert!(m > 0 && k > 0 && n > 0 && lhs.holds(m, k) && rhs.holds(k, n) && out.len() >= m * n);
-    // SAFETY: the assertion above holds every index that `gemm` reads or writes for these sizes and strides within
-    // the three slices, and `out` is borrowed exclusively.
-    unsafe {
-        gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            accumulate,
-            lhs.data.as_ptr(),
-            lhs.column as isize,
-            lhs.row as isize,
-            rhs.data.as_ptr(),
-            rhs.column as isize,
-            rhs.row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
-}
-
-/// Layers at most this wide are computed by loops along their input: a product kernel would mostly pad.
-const THIN: usize = 2;
 
 /// Compiles a loop twice, for the baseline and for AVX2, and takes the second where the processor has it. Without
 /// fused multiply-add both give the same bits.
@@ -80,24 +22,6 @@ macro_rules! wide {
             plain($($arg),*)
         }
     };
-}
-
-wide! {
-    /// Clamps to zero from below.
-    fn relu(x: &mut [f32]) {
-        for x in x {
-            *x = x.max(0.0);
-        }
-    }
-}
-
-wide! {
-    /// Zeroes `gradient` where the activation is not positive. The derivative at 0 is 0, as in PyTorch.
-    fn relu_backward(gradient: &mut [f32], activation: &[f32]) {
-        for (g, a) in gradient.iter_mut().zip(activation) {
-            *g = if *a > 0.0 { *g } else { 0.0 };
-        }
-    }
 }
 
 wide! {
@@ -124,84 +48,19 @@ wide! {
 }
 
 wide! {
-    /// `y += scale · x`.
-    fn add_scaled(y: &mut [f32], scale: f32, x: &[f32]) {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y += scale * x;
-        }
-    }
-}
-
-wide! {
-    /// The sum of each column of `x[rows, out.len()]`, rows in order.
-    fn column_sums(x: &[f32], out: &mut [f32]) {
-        out.fill(0.0);
-        for row in x.chunks_exact(out.len()) {
-            for (o, x) in out.iter_mut().zip(row) {
-                *o += x;
+    /// Adds each row of `x[.., width]` to `sums`, which may be shorter.
+    fn add_rows(x: &[f32], width: usize, sums: &mut [f32]) {
+        for row in x.chunks_exact(width) {
+            for (sum, x) in sums.iter_mut().zip(row) {
+                *sum += x;
             }
         }
     }
 }
 
-/// `y[batch, outputs] = x[batch, inputs] · wᵀ + b`, with `w[outputs, inputs]` as PyTorch lays it out.
-pub(crate) fn linear(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
-    let outputs = b.len();
-    let inputs = w.len() / outputs;
-    let batch = x.len() / inputs;
-    let mut y = Vec::with_capacity(batch * outputs);
-    if outputs <= THIN || batch == 1 {
-        for x in x.chunks_exact(inputs) {
-            y.extend(w.chunks_exact(inputs).zip(b).map(|(w, b)| dot(x, w) + b));
-        }
-    } else {
-        (0..batch).for_each(|_| y.extend_from_slice(b));
-        let x = View { data: x, row: inputs, column: 1 };
-        let w = View { data: w, row: 1, column: inputs };
-        product((batch, inputs, outputs), x, w, &mut y, true);
-    }
-    y
-}
-
-/// The gradients of a linear layer's weight and bias: `dw[outputs, inputs] = gᵀ · x`, `db[outputs]` = column sums.
-pub(crate) fn linear_backward_parameters(g: &[f32], x: &[f32], dw: &mut [f32], db: &mut [f32]) {
-    let outputs = db.len();
-    let inputs = dw.len() / outputs;
-    let batch = g.len() / outputs;
-    column_sums(g, db);
-    if outputs <= THIN {
-        dw.fill(0.0);
-        for (g, x) in g.chunks_exact(outputs).zip(x.chunks_exact(inputs)) {
-            for (g, dw) in g.iter().zip(dw.chunks_exact_mut(inputs)) {
-                add_scaled(dw, *g, x);
-            }
-        }
-    } else {
-        let g = View { data: g, row: 1, column: outputs };
-        let x = View { data: x, row: inputs, column: 1 };
-        product((outputs, batch, inputs), g, x, dw, false);
-    }
-}
-
-/// The gradient of a linear layer's input: `dx[batch, inputs] = g[batch, outputs] · w[outputs, inputs]`, added to what
-/// `dx` holds if `accumulate`.
-pub(crate) fn linear_backward_input(g: &[f32], w: &[f32], outputs: usize, dx: &mut [f32], accumulate: bool) {
-    let inputs = w.len() / outputs;
-    let batch = g.len() / outputs;
-    if outputs <= THIN {
-        if !accumulate {
-            dx.fill(0.0);
-        }
-        for (g, dx) in g.chunks_exact(outputs).zip(dx.chunks_exact_mut(inputs)) {
-            for (g, w) in g.iter().zip(w.chunks_exact(inputs)) {
-                add_scaled(dx, *g, w);
-            }
-        }
-    } else {
-        let g = View { data: g, row: outputs, column: 1 };
-        let w = View { data: w, row: inputs, column: 1 };
-        product((batch, outputs, inputs), g, w, dx, accumulate);
-    }
+/// `y[outputs] = w[outputs, inputs] · x + b`, for a single sample.
+pub(crate) fn linear_of_one(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+    w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(x, w) + b).collect()
 }
 
 /// The constants of one Adam step (Kingma and Ba 2015), with the bias corrections folded in as PyTorch does.
