@@ -55,6 +55,20 @@ pub(crate) enum Verb {
     /// Say what is found of the simulator and what to do about what is missing; fetches nothing
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --json")]
     Doctor(JsonArgs),
+    /// Measure how fast training is, against the machine's limit and against others, in turn in one run
+    #[command(
+        long_about = "Measure how fast training is: updates, environment steps and the whole loop, against the rate of \
+                      256³ products on the same core and, with --peers, against PyTorch, Stable-Baselines3, SBX and \
+                      Gymnasium. Every contestant works for a slice in turn, round after round, each on one thread; \
+                      ratios are taken within a round. Leave the machine alone meanwhile.",
+        after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --task Hopper-v5 --rounds 3 --json\n\nPeers:\n  \
+                      python3 -m venv peers\n  peers/bin/pip install -r benches/peers/requirements.txt\n  \
+                      cargo xtask bench --peers peers/bin/python"
+    )]
+    Bench(BenchArgs),
+    /// One contestant of `bench`, in a process of its own
+    #[command(hide = true)]
+    Contestant(ContestantArgs),
     /// One run, in a process of its own (started by the runner)
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -212,6 +226,46 @@ pub(crate) struct JsonArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// The paper whose settings are taken
+    #[arg(long, default_value = "dai")]
+    paper: String,
+    /// The profile whose settings are taken
+    #[arg(long, default_value = "paper")]
+    profile: String,
+    /// The environment's id; may be repeated
+    #[arg(long, default_values = ["HalfCheetah-v5", "Humanoid-v5"])]
+    pub(crate) task: Vec<String>,
+    /// Measure the peers too, with this Python
+    #[arg(long, value_name = "PYTHON")]
+    pub(crate) peers: Option<PathBuf>,
+    /// How many slices each contestant gets, beside a first that does not count
+    #[arg(long, default_value_t = 9, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Seconds of a slice
+    #[arg(long, default_value_t = 0.7, value_name = "SECONDS")]
+    pub(crate) slice: f64,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl BenchArgs {
+    pub(crate) fn which(&self) -> Which {
+        Which { paper: self.paper.clone(), profile: self.profile.clone(), results: None }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct ContestantArgs {
+    /// What to do
+    pub(crate) part: String,
+    /// A run's configuration
+    #[arg(long)]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Args)]

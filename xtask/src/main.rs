@@ -1,6 +1,7 @@
 //! The runner: flags and dispatch. One file per verb; the work is in `crates/`.
 
 mod args;
+mod bench;
 mod doctor;
 mod env;
 mod plan;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         args::Verb::Check(args) => report::check(&args),
         args::Verb::Env(verb) => env::env(&verb),
         args::Verb::Doctor(args) => doctor::doctor(&args),
+        args::Verb::Bench(args) => bench::bench(&args),
+        args::Verb::Contestant(args) => bench::contestant(&args.part, &args.config),
         args::Verb::Worker(args) => worker::worker(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {

@@ -141,13 +141,12 @@ impl Td3 {
         let next_a = (next_a + epsilon)?.clamp(-limit, limit)?;
 
         // y ← r + γ min_i Q_θ′i(s′, ã), without the second term where the task ended
-        let next_sa = Tensor::cat(&[&next_s, &next_a], 1)?;
-        let next_q = self.critics.forward(&next_sa, &self.theta_target.as_detached_tensor())?.min(0)?;
+        let next_q =
+            self.critics.forward_beside(&next_s, &next_a, &self.theta_target.as_detached_tensor())?.min(0)?;
         let y = (r + (not_terminal * next_q.affine(config.discount, 0.0)?)?)?;
 
         // θ_i ← argmin Σ_i mean (y − Q_θi(s, a))²
-        let sa = Tensor::cat(&[&s, &a], 1)?;
-        let q = self.critics.forward(&sa, &self.theta)?;
+        let q = self.critics.forward_beside(&s, &a, &self.theta)?;
         let critic_loss = q.broadcast_sub(&y)?.sqr()?.sum_all()?.affine(1.0 / size as f64, 0.0)?;
         let gradients = critic_loss.backward()?;
         let gradient = gradients.get(&self.theta).expect("the critic loss depends on θ");
@@ -158,7 +157,7 @@ impl Td3 {
             // φ by the deterministic policy gradient: ∇_φ mean Q_θ1(s, μ_φ(s))
             let action = self.actor.forward(&s, &self.phi)?.affine(limit, 0.0)?;
             let (critic, theta_1) = self.critics.member(&self.theta.as_detached_tensor(), 0)?;
-            let q = critic.forward(&Tensor::cat(&[&s, &action], 1)?, &theta_1)?;
+            let q = critic.forward_beside(&s, &action, &theta_1)?;
             let actor_loss = q.mean_all()?.neg()?;
             let gradients = actor_loss.backward()?;
             let gradient = gradients.get(&self.phi).expect("the actor loss depends on φ");

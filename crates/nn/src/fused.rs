@@ -2,10 +2,11 @@
 
 use crate::kernels::{self, Panels};
 use crate::mlp::{Head, Mlp};
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
-/// The operation `(x, θ) → y`. One value serves one forward pass; it keeps that pass's hidden activations.
+/// The operation `(x, θ) → y`, or `(x₁, x₂, θ) → y` where two inputs are read side by side. One value serves one forward
+/// pass; it keeps that pass's activations.
 pub(crate) struct FusedMlp {
     mlp: Mlp,
     /// Whether a backward pass may follow.
@@ -26,9 +27,9 @@ impl FusedMlp {
     }
 
     /// The outputs `[members, batch, outputs]` before the head.
-    fn pass(&self, x: &[f32], theta: &[f32]) -> Vec<f32> {
+    fn pass(&self, inputs: &[&[f32]], batch: usize, theta: &[f32]) -> Vec<f32> {
         let mlp = &self.mlp;
-        let x = Panels::from_rows(x, mlp.inputs());
+        let x = Panels::beside(inputs, batch);
         let mut out = vec![0.0; mlp.members() * x.rows() * mlp.outputs()];
         let mut hidden = Vec::with_capacity(mlp.members());
         let outs = out.chunks_exact_mut(x.rows() * mlp.outputs());
@@ -51,9 +52,9 @@ impl FusedMlp {
     }
 
     /// The same for a single sample, without a tape: the cost of panels does not pay.
-    fn pass_one(&self, x: &[f32], theta: &[f32]) -> Vec<f32> {
+    fn pass_one(&self, inputs: &[&[f32]], theta: &[f32]) -> Vec<f32> {
         let member = |theta: &[f32]| {
-            let mut activation = x.to_vec();
+            let mut activation = inputs.concat();
             for (i, layer) in self.mlp.layers().enumerate() {
                 activation = kernels::linear_of_one(&activation, layer.weight(theta), layer.bias(theta));
                 if i + 1 < self.mlp.depth() {
@@ -64,19 +65,80 @@ impl FusedMlp {
         };
         theta.chunks_exact(self.mlp.member_parameters()).flat_map(member).collect()
     }
-}
 
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match (layout.contiguous_offsets(), storage) {
-        (Some((start, end)), CpuStorage::F32(data)) => Ok(&data[start..end]),
-        _ => bail!("a fused network takes contiguous float32 tensors"),
+    fn forward(&self, inputs: &[&[f32]], theta: &[f32]) -> (CpuStorage, Shape) {
+        let mlp = &self.mlp;
+        let batch = inputs.iter().map(|x| x.len()).sum::<usize>() / mlp.inputs();
+        let mut out = if batch == 1 && !self.tape {
+            self.pass_one(inputs, theta)
+        } else {
+            self.pass(inputs, batch, theta)
+        };
+        if mlp.head() == Head::Tanh {
+            out.iter_mut().for_each(|y| *y = libm::tanhf(*y));
+        }
+        (CpuStorage::F32(out), mlp.output_shape(batch))
     }
-}
 
-fn on_cpu(storage: &Storage) -> Result<&CpuStorage> {
-    match storage {
-        Storage::Cpu(storage) => Ok(storage),
-        _ => bail!("a fused network runs on the CPU"),
+    /// The gradients of each input and of θ, where they are tracked.
+    fn backward<const N: usize>(
+        &self,
+        inputs: [&Tensor; N],
+        theta: &Tensor,
+        y: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<([Option<Tensor>; N], Option<Tensor>)> {
+        let mlp = &self.mlp;
+        let gradient = match mlp.head() {
+            Head::Linear => gradient.contiguous()?,
+            Head::Tanh => (gradient * y.sqr()?.affine(-1.0, 1.0)?)?.contiguous()?,
+        };
+        let (theta_storage, theta_layout) = theta.storage_and_layout();
+        let (gradient_storage, gradient_layout) = gradient.storage_and_layout();
+        let thetas = slice(on_cpu(&theta_storage)?, theta_layout)?;
+        let gradients = slice(on_cpu(&gradient_storage)?, gradient_layout)?;
+        let saved = self.saved.lock().expect("no pass panics while it holds the lock");
+        let Some(Saved { x, hidden }) = &*saved else { bail!("a pass without a tape has no gradient") };
+
+        let mut dtheta = theta.track_op().then(|| vec![0f32; thetas.len()]);
+        // Each input's gradient, with the input's first column and its number of columns.
+        let mut columns = 0;
+        let mut dinputs = inputs.map(|input| {
+            let (first, count) = (columns, input.elem_count() / x.rows());
+            columns += count;
+            input.track_op().then(|| (vec![0f32; input.elem_count()], first, count))
+        });
+        let members = gradients.chunks_exact(gradients.len() / mlp.members());
+        for (member, (theta, gradient)) in
+            thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate()
+        {
+            let mut gradient = Panels::beside(&[gradient], x.rows());
+            for (i, layer) in mlp.layers().enumerate().rev() {
+                let hidden = i.checked_sub(1).map(|i| &hidden[member][i]);
+                if let Some(dtheta) = &mut dtheta {
+                    let dtheta = &mut dtheta[member * mlp.member_parameters()..][..mlp.member_parameters()];
+                    let (dw, db) = layer.split_mut(dtheta);
+                    kernels::linear_backward_parameters(&gradient, hidden.unwrap_or(x), dw, db);
+                }
+                let w = layer.weight(theta);
+                if hidden.is_some() {
+                    gradient = kernels::linear_backward_input(&gradient, w, 0..layer.inputs, hidden);
+                    continue;
+                }
+                for (dinput, first, count) in dinputs.iter_mut().flatten() {
+                    let range = *first..*first + *count;
+                    kernels::linear_backward_input(&gradient, w, range, None).add_rows_to(dinput);
+                }
+            }
+        }
+        let device = theta.device();
+        let mut tensors = inputs.map(|_| None);
+        for ((tensor, input), dinput) in tensors.iter_mut().zip(inputs).zip(dinputs) {
+            *tensor =
+                dinput.map(|(values, ..)| Tensor::from_vec(values, input.shape(), device)).transpose()?;
+        }
+        let dtheta = dtheta.map(|values| Tensor::from_vec(values, theta.shape(), device)).transpose()?;
+        Ok((tensors, dtheta))
     }
 }
 
@@ -92,14 +154,7 @@ impl CustomOp2 for FusedMlp {
         theta: &CpuStorage,
         theta_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, theta) = (slice(x, x_layout)?, slice(theta, theta_layout)?);
-        let mlp = &self.mlp;
-        let batch = x.len() / mlp.inputs();
-        let mut out = if batch == 1 && !self.tape { self.pass_one(x, theta) } else { self.pass(x, theta) };
-        if mlp.head() == Head::Tanh {
-            out.iter_mut().for_each(|y| *y = libm::tanhf(*y));
-        }
-        Ok((CpuStorage::F32(out), mlp.output_shape(batch)))
+        Ok(self.forward(&[slice(x, x_layout)?], slice(theta, theta_layout)?))
     }
 
     fn bwd(
@@ -109,46 +164,52 @@ impl CustomOp2 for FusedMlp {
         y: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let mlp = &self.mlp;
-        let (need_x, need_theta) = (x.track_op(), theta.track_op());
-        let gradient = match mlp.head() {
-            Head::Linear => gradient.contiguous()?,
-            Head::Tanh => (gradient * y.sqr()?.affine(-1.0, 1.0)?)?.contiguous()?,
-        };
-        let (theta_storage, theta_layout) = theta.storage_and_layout();
-        let (gradient_storage, gradient_layout) = gradient.storage_and_layout();
-        let thetas = slice(on_cpu(&theta_storage)?, theta_layout)?;
-        let gradients = slice(on_cpu(&gradient_storage)?, gradient_layout)?;
-        let saved = self.saved.lock().expect("no pass panics while it holds the lock");
-        let Some(Saved { x: input, hidden }) = &*saved else {
-            bail!("a pass without a tape has no gradient")
-        };
-
-        let mut dx = vec![0f32; if need_x { x.elem_count() } else { 0 }];
-        let mut dtheta = vec![0f32; if need_theta { thetas.len() } else { 0 }];
-        let members = gradients.chunks_exact(gradients.len() / mlp.members());
-        for (member, (theta, gradient)) in
-            thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate()
-        {
-            let mut gradient = Panels::from_rows(gradient, mlp.outputs());
-            for (i, layer) in mlp.layers().enumerate().rev() {
-                let hidden = i.checked_sub(1).map(|i| &hidden[member][i]);
-                if need_theta {
-                    let dtheta = &mut dtheta[member * mlp.member_parameters()..][..mlp.member_parameters()];
-                    let (dw, db) = layer.split_mut(dtheta);
-                    kernels::linear_backward_parameters(&gradient, hidden.unwrap_or(input), dw, db);
-                }
-                if i > 0 || need_x {
-                    gradient = kernels::linear_backward_input(&gradient, layer.weight(theta), hidden);
-                }
-            }
-            if need_x {
-                gradient.add_rows_to(&mut dx);
-            }
-        }
-        let dx = need_x.then(|| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
-        let dtheta =
-            need_theta.then(|| Tensor::from_vec(dtheta, theta.shape(), theta.device())).transpose()?;
+        let ([dx], dtheta) = self.backward([x], theta, y, gradient)?;
         Ok((dx, dtheta))
+    }
+}
+
+impl CustomOp3 for FusedMlp {
+    fn name(&self) -> &'static str {
+        "fused-mlp"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x1: &CpuStorage,
+        x1_layout: &Layout,
+        x2: &CpuStorage,
+        x2_layout: &Layout,
+        theta: &CpuStorage,
+        theta_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let inputs = [slice(x1, x1_layout)?, slice(x2, x2_layout)?];
+        Ok(self.forward(&inputs, slice(theta, theta_layout)?))
+    }
+
+    fn bwd(
+        &self,
+        x1: &Tensor,
+        x2: &Tensor,
+        theta: &Tensor,
+        y: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let ([dx1, dx2], dtheta) = self.backward([x1, x2], theta, y, gradient)?;
+        Ok((dx1, dx2, dtheta))
+    }
+}
+
+fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match (layout.contiguous_offsets(), storage) {
+        (Some((start, end)), CpuStorage::F32(data)) => Ok(&data[start..end]),
+        _ => bail!("a fused network takes contiguous float32 tensors"),
+    }
+}
+
+fn on_cpu(storage: &Storage) -> Result<&CpuStorage> {
+    match storage {
+        Storage::Cpu(storage) => Ok(storage),
+        _ => bail!("a fused network runs on the CPU"),
     }
 }

@@ -182,24 +182,44 @@ impl Mlp {
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, x: &Tensor, theta: &Tensor) -> Result<Tensor> {
-        let parameters = self.members * self.member_parameters();
-        if x.dims2()?.1 != self.inputs() || theta.dims1()? != parameters {
-            candle_core::bail!(
-                "a network of {:?} with {} members takes x [batch, {}] and θ [{parameters}], not {:?} and {:?}",
-                self.sizes,
-                self.members,
-                self.inputs(),
-                x.dims(),
-                theta.dims()
-            );
-        }
-        if !(x.device().is_cpu() && x.dtype() == DType::F32) {
-            return self.forward_plain(x, theta);
+        self.check(x.dims(), theta)?;
+        let (x, theta) = (x.contiguous()?, theta.contiguous()?);
+        if !is_fused(&x) {
+            return self.forward_plain(&x, &theta);
         }
         let tape = x.track_op() || theta.track_op();
         let op = FusedMlp::new(self.clone(), tape);
-        let (x, theta) = (x.contiguous()?, theta.contiguous()?);
         if tape { x.apply_op2(&theta, op) } else { x.apply_op2_no_bwd(&theta, &op) }
+    }
+
+    /// [`Self::forward`] of two inputs side by side, `[x₁ | x₂]`: a critic's Q(s, a). Only the gradients of those that
+    /// are tracked are computed.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward_beside(&self, x1: &Tensor, x2: &Tensor, theta: &Tensor) -> Result<Tensor> {
+        if !is_fused(x1) {
+            return self.forward(&Tensor::cat(&[x1, x2], 1)?, theta);
+        }
+        self.check(&[x1.dims2()?.0, x1.dims2()?.1 + x2.dims2()?.1], theta)?;
+        let (x1, x2, theta) = (x1.contiguous()?, x2.contiguous()?, theta.contiguous()?);
+        let tape = x1.track_op() || x2.track_op() || theta.track_op();
+        let op = FusedMlp::new(self.clone(), tape);
+        if tape { x1.apply_op3(&x2, &theta, op) } else { x1.apply_op3_no_bwd(&x2, &theta, &op) }
+    }
+
+    fn check(&self, x: &[usize], theta: &Tensor) -> Result<()> {
+        let parameters = self.members * self.member_parameters();
+        if x.len() == 2 && x[1] == self.inputs() && theta.dims1()? == parameters {
+            return Ok(());
+        }
+        candle_core::bail!(
+            "a network of {:?} with {} members takes x [batch, {}] and θ [{parameters}], not {x:?} and {:?}",
+            self.sizes,
+            self.members,
+            self.inputs(),
+            theta.dims()
+        )
     }
 
     /// [`Self::forward`] in candle's own operations, for other devices and other precisions.
@@ -221,6 +241,11 @@ impl Mlp {
         }
         if self.members == 1 { Ok(outputs.remove(0)) } else { Tensor::stack(&outputs, 0) }
     }
+}
+
+/// Whether a network of this input is one fused operation.
+fn is_fused(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
 }
 
 #[cfg(test)]
@@ -263,6 +288,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn two_inputs_side_by_side_are_one() {
+        let mlp = Mlp::new(&[70, 33, 2], Head::Tanh).ensemble(2);
+        let mut stream = Stream::new(0, "test");
+        let var = |shape: &[usize], values: Vec<f32>| {
+            Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+        };
+        let theta = mlp.init(&mut stream);
+        let theta = var(&[theta.len()], theta);
+        let mut draw =
+            |columns: usize| var(&[5, columns], (0..5 * columns).map(|_| stream.normal() as f32).collect());
+        let (s, a) = (draw(66), draw(4));
+        let x = Var::from_tensor(&Tensor::cat(&[s.as_tensor(), a.as_tensor()], 1).unwrap()).unwrap();
+        let one = mlp.forward(&x, &theta).unwrap();
+        let two = mlp.forward_beside(&s, &a, &theta).unwrap();
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(&one), values(&two));
+        let (of_one, of_two) =
+            (one.sqr().unwrap().backward().unwrap(), two.sqr().unwrap().backward().unwrap());
+        assert_eq!(values(of_one.get(&theta).unwrap()), values(of_two.get(&theta).unwrap()));
+        let dx = Tensor::cat(&[of_two.get(&s).unwrap(), of_two.get(&a).unwrap()], 1).unwrap();
+        assert_eq!(values(of_one.get(&x).unwrap()), values(&dx));
     }
 
     #[test]

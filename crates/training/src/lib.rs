@@ -6,7 +6,9 @@ mod agent;
 mod episodes;
 mod expert;
 mod provenance;
+mod rig;
 mod run;
 
-pub use provenance::provenance;
+pub use provenance::{cpu, provenance};
+pub use rig::{Part, Rig, train_on};
 pub use run::{Progress, train};

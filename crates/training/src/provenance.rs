@@ -39,7 +39,9 @@ fn commit() -> Option<String> {
     Some(if changes.is_empty() { commit } else { commit + "+" })
 }
 
-fn cpu() -> Option<String> {
+/// The processor's name.
+#[must_use]
+pub fn cpu() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())

@@ -143,7 +143,7 @@ pub fn train(
     write("status.toml", toml::to_string(&status)?)
 }
 
-fn batch(drawn: &Drawn) -> Batch<'_> {
+pub(crate) fn batch(drawn: &Drawn) -> Batch<'_> {
     Batch {
         observations: &drawn.observations,
         actions: &drawn.actions,

@@ -6,6 +6,7 @@
 
 use super::lanes::{Lanes, Level, Portable};
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// Columns of a panel; the last one of a matrix is as wide as its columns need, in whole lanes.
 const WIDTH: usize = 64;
@@ -53,18 +54,42 @@ impl Panels {
         Self { rows, columns, data: spare.unwrap_or_else(|| vec![0.0; len]) }
     }
 
-    /// Panels of a row-major matrix.
-    pub(crate) fn from_rows(matrix: &[f32], columns: usize) -> Self {
-        let mut panels = Self::take(matrix.len() / columns, columns);
-        for (start, width) in cut(columns) {
-            let panel = &mut panels.data[start * panels.rows..][..width * panels.rows];
-            let inside = width.min(columns - start);
-            for (to, from) in panel.chunks_exact_mut(width).zip(matrix.chunks_exact(columns)) {
-                to[..inside].copy_from_slice(&from[start..][..inside]);
-                to[inside..].fill(0.0);
-            }
+    /// Panels of row-major matrices of `rows` rows, side by side.
+    pub(crate) fn beside(matrices: &[&[f32]], rows: usize) -> Self {
+        let columns = matrices.iter().map(|matrix| matrix.len() / rows).sum();
+        let mut panels = Self::take(rows, columns);
+        let mut first = 0;
+        for matrix in matrices {
+            let count = matrix.len() / rows;
+            panels.fill(first, matrix, count, 0..count);
+            first += count;
         }
         panels
+    }
+
+    /// Panels of some columns of a row-major matrix.
+    fn from_rows(matrix: &[f32], columns: usize, range: Range<usize>) -> Self {
+        let mut panels = Self::take(matrix.len() / columns, range.len());
+        panels.fill(0, matrix, columns, range);
+        panels
+    }
+
+    /// Writes `range` of a row-major matrix's columns into the panels from column `first` on, and zeros into what
+    /// fills up the last lanes.
+    fn fill(&mut self, first: usize, matrix: &[f32], columns: usize, range: Range<usize>) {
+        for (start, width) in cut(self.columns) {
+            let panel = &mut self.data[start * self.rows..][..width * self.rows];
+            let inside = width.min(self.columns - start);
+            let (from, to) = (first.max(start), (first + range.len()).min(start + inside));
+            if from >= to {
+                continue;
+            }
+            let source = range.start + from - first;
+            for (row, line) in panel.chunks_exact_mut(width).zip(matrix.chunks_exact(columns)) {
+                row[from - start..to - start].copy_from_slice(&line[source..][..to - from]);
+                row[inside..].fill(0.0);
+            }
+        }
     }
 
     /// Panels of a row-major matrix's transpose.
@@ -379,10 +404,15 @@ pub(crate) fn linear(x: &Panels, w: &[f32], b: &[f32], relu: bool) -> Panels {
     product(Level::current(), x, &w, Some(&row), |_| if relu { End::Relu } else { End::Nothing })
 }
 
-/// The gradient of a linear layer's input: `dx[batch, inputs] = g[batch, outputs] · w[outputs, inputs]`, zero where
-/// `gate`, the input after its ReLU, is not positive. ReLU's derivative at 0 is 0, as in PyTorch.
-pub(crate) fn linear_backward_input(g: &Panels, w: &[f32], gate: Option<&Panels>) -> Panels {
-    let w = Panels::from_rows(w, w.len() / g.columns);
+/// The gradient of some columns of a linear layer's input: `dx[batch, inputs] = g[batch, outputs] · w[outputs, inputs]`,
+/// zero where `gate`, these columns after their ReLU, is not positive. ReLU's derivative at 0 is 0, as in PyTorch.
+pub(crate) fn linear_backward_input(
+    g: &Panels,
+    w: &[f32],
+    columns: Range<usize>,
+    gate: Option<&Panels>,
+) -> Panels {
+    let w = Panels::from_rows(w, w.len() / g.columns, columns);
     assert!(gate.is_none_or(|gate| (gate.rows, gate.columns) == (g.rows, w.columns)));
     product(Level::current(), g, &w, None, |offset| {
         gate.map_or(End::Nothing, |gate| End::Gate(gate.data[offset..].as_ptr()))
@@ -469,8 +499,8 @@ mod tests {
             let (g, b) = (matrix(stream, batch * outputs), matrix(stream, outputs));
             let mut row = b.clone();
             row.resize(outputs.next_multiple_of(LANES), 0.0);
-            let (xs, gs) = (Panels::from_rows(&x, inputs), Panels::from_rows(&g, outputs));
-            let (wt, ws) = (Panels::from_columns(&w, inputs), Panels::from_rows(&w, inputs));
+            let (xs, gs) = (Panels::beside(&[&x], batch), Panels::beside(&[&g], batch));
+            let (wt, ws) = (Panels::from_columns(&w, inputs), Panels::from_rows(&w, inputs, 0..inputs));
             prop_assert_eq!(&rows_of(&xs), &x);
             let (x_at, w_at) = (|i, k| x[i * inputs + k], |o, i| w[o * inputs + i]);
             let forward = plain((batch, inputs, outputs), |j| b[j], x_at, |k, j| w_at(j, k));

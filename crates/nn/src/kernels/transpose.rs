@@ -26,8 +26,9 @@ fn in_blocks(
     block: impl Fn(&[f32], usize, &mut [f32], usize),
 ) {
     let columns = from.len() / rows;
-    for column in (0..width).step_by(8) {
-        for row in (0..rows).step_by(8) {
+    // Rows of `to` are finished one after the other; `from` is read in half lines, the other half soon after.
+    for row in (0..rows).step_by(8) {
+        for column in (0..width).step_by(8) {
             if column + 8 <= columns && row + 8 <= rows {
                 block(&from[column * rows + row..], rows, &mut to[row * width + column..], width);
                 continue;

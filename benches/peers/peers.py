@@ -1,0 +1,251 @@
+"""The others in `cargo xtask bench --peers`: each waits for seconds on standard input, works that long, and answers.
+
+    python -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
+    cargo xtask bench --peers peers/bin/python
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+ROWS = 100_000  # transitions in replay, as on our side
+
+
+def serve(once):
+    """Calls `once`, which returns how many units it did, for as long as each line of standard input asks."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        seconds, units, began = float(line), 0.0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            units += once()
+        print(json.dumps({"units": units, "seconds": time.perf_counter() - began}), flush=True)
+
+
+class Td3:
+    """TD3's update as single-file implementations write it: eager PyTorch, one Adam a network group."""
+
+    def __init__(self, args):
+        import numpy as np
+        import torch
+
+        self.np, self.torch, self.args = np, torch, args
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+
+        def network(inputs, outputs):
+            layers, sizes = [], [inputs, *args.hidden]
+            for i, o in zip(sizes, sizes[1:]):
+                layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
+            return torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], outputs))
+
+        o, a = args.observation, args.action
+        make = [lambda: network(o, a), lambda: network(o + a, 1), lambda: network(o + a, 1)]
+        self.nets = [f() for f in make]
+        self.targets = [f() for f in make]
+        for net, target in zip(self.nets, self.targets):
+            target.load_state_dict(net.state_dict())
+        critics = [*self.nets[1].parameters(), *self.nets[2].parameters()]
+        self.critic_adam = torch.optim.Adam(critics, lr=3e-4)
+        self.actor_adam = torch.optim.Adam(self.nets[0].parameters(), lr=3e-4)
+        self.updates = 0
+        random = np.random.default_rng(0)
+        normal = lambda *shape: random.standard_normal(shape, dtype=np.float32)
+        self.replay = [normal(ROWS, o), normal(ROWS, a), normal(ROWS, 1), normal(ROWS, o)]
+        self.ended = np.zeros((ROWS, 1), np.float32)
+        self.rows = ROWS
+        self.random = random
+
+    def act(self, s):
+        with self.torch.no_grad():
+            a = self.torch.tanh(self.nets[0](self.torch.as_tensor(s)))
+            a = a + self.torch.randn_like(a) * 0.1
+        return a.numpy().clip(-1, 1)
+
+    def update(self):
+        torch, batch = self.torch, self.args.batch
+        actor, q1, q2 = self.nets
+        actor_target, q1_target, q2_target = self.targets
+        rows = self.random.integers(0, self.rows, batch)
+        s, a, r, next_s = (torch.from_numpy(column[rows]) for column in self.replay)
+        ended = torch.from_numpy(self.ended[rows])
+        with torch.no_grad():
+            noise = (torch.randn_like(a) * 0.2).clamp(-0.5, 0.5)
+            next_sa = torch.cat([next_s, (torch.tanh(actor_target(next_s)) + noise).clamp(-1, 1)], 1)
+            y = r + (1 - ended) * 0.99 * torch.min(q1_target(next_sa), q2_target(next_sa))
+        sa = torch.cat([s, a], 1)
+        loss = torch.nn.functional.mse_loss(q1(sa), y) + torch.nn.functional.mse_loss(q2(sa), y)
+        self.critic_adam.zero_grad()
+        loss.backward()
+        self.critic_adam.step()
+        self.updates += 1
+        if self.updates % 2 == 0:
+            loss = -q1(torch.cat([s, torch.tanh(actor(s))], 1)).mean()
+            self.actor_adam.zero_grad()
+            loss.backward()
+            self.actor_adam.step()
+            for net, target in zip(self.nets, self.targets):
+                for p, t in zip(net.parameters(), target.parameters()):
+                    t.data.copy_(0.005 * p.data + 0.995 * t.data)
+        return 1
+
+
+def torch_td3(args):
+    learner = Td3(args)
+    for _ in range(4):
+        learner.update()
+    serve(learner.update)
+
+
+def torch_training(args):
+    import gymnasium
+
+    learner, np = Td3(args), __import__("numpy")
+    env = gymnasium.wrappers.RecordEpisodeStatistics(gymnasium.make(args.task))
+    env.action_space.seed(0)
+    state = {"s": env.reset(seed=0)[0], "t": 0}
+
+    def step():
+        s, t = state["s"], state["t"]
+        a = env.action_space.sample() if t < 1000 else learner.act(s.astype(np.float32))
+        next_s, r, terminated, truncated, _ = env.step(a)
+        row = t % ROWS
+        for column, value in zip(learner.replay, (s, a, r, next_s)):
+            column[row] = value
+        learner.ended[row] = terminated
+        learner.rows = min(t + 1, ROWS)
+        state["s"] = env.reset()[0] if terminated or truncated else next_s
+        state["t"] = t + 1
+        if t >= 1000:
+            learner.update()
+        return 1
+
+    for _ in range(2000):
+        step()
+    serve(step)
+
+
+def spaces(args):
+    import gymnasium
+    import numpy as np
+
+    class Sized(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (args.observation,), np.float32)
+        action_space = gymnasium.spaces.Box(-1.0, 1.0, (args.action,), np.float32)
+
+        def reset(self, seed=None, options=None):
+            return self.observation_space.sample(), {}
+
+        def step(self, action):
+            return self.observation_space.sample(), 0.0, False, False, {}
+
+    return Sized()
+
+
+def filled(model, args):
+    """Fills a Stable-Baselines3 or SBX replay buffer with random transitions."""
+    import numpy as np
+
+    random, buffer = np.random.default_rng(0), model.replay_buffer
+    normal = lambda *shape: random.standard_normal(shape).astype(np.float32)
+    for name, width in (("observations", args.observation), ("next_observations", args.observation)):
+        getattr(buffer, name)[:] = normal(ROWS, 1, width)
+    buffer.actions[:] = normal(ROWS, 1, args.action).clip(-1, 1)
+    buffer.rewards[:] = normal(ROWS, 1)
+    buffer.full, buffer.pos = True, 0
+
+
+def sb3_td3(args):
+    import torch
+    from stable_baselines3 import TD3
+
+    torch.set_num_threads(1)
+    model = TD3(
+        "MlpPolicy", spaces(args), learning_rate=3e-4, batch_size=args.batch, buffer_size=ROWS,
+        policy_kwargs={"net_arch": args.hidden}, seed=0,
+    )
+    model._setup_learn(1)
+    filled(model, args)
+
+    def once():
+        model.train(gradient_steps=10, batch_size=args.batch)
+        return 10
+
+    once()
+    serve(once)
+
+
+def sbx_td3(args):
+    import sbx
+
+    model = sbx.TD3(
+        "MlpPolicy", spaces(args), learning_rate=3e-4, batch_size=args.batch, buffer_size=ROWS, policy_delay=2,
+        policy_kwargs={"net_arch": args.hidden}, seed=0,
+    )
+    model._setup_learn(1)
+    filled(model, args)
+
+    def once():
+        model.train(50, args.batch)
+        return 50
+
+    once()
+    serve(once)
+
+
+def gymnasium_steps(args):
+    import gymnasium
+
+    env = gymnasium.make(args.task)
+    env.action_space.seed(0)
+    env.reset(seed=0)
+
+    def once():
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        if terminated or truncated:
+            env.reset()
+        return 1
+
+    serve(once)
+
+
+def sgemm(args):
+    import torch
+
+    torch.set_num_threads(1)
+    a, b = torch.randn(256, 256), torch.randn(256, 256)
+    c = torch.empty(256, 256)
+
+    def once():
+        torch.mm(a, b.T, out=c)
+        return 2.0 * 256**3
+
+    serve(once)
+
+
+PARTS = {
+    "torch-td3": torch_td3,
+    "torch-training": torch_training,
+    "sb3-td3": sb3_td3,
+    "sbx-td3": sbx_td3,
+    "gymnasium": gymnasium_steps,
+    "sgemm": sgemm,
+}
+
+
+def main():
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--observation", type=int, required=True)
+    parser.add_argument("--action", type=int, required=True)
+    parser.add_argument("--hidden", type=lambda text: [int(x) for x in text.split(",")], required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    args = parser.parse_args()
+    PARTS[args.part](args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,402 @@
+//! `bench`: how fast training is, against the machine's limit and against others, all measured in turn in one run.
+//!
+//! Every contestant is a process that waits for a number of seconds on standard input, works for that long, and
+//! answers with what it did. The driver gives each its slice in turn, round after round, so that whatever else the
+//! machine does falls on all alike; ratios are taken within a round.
+
+use crate::args::BenchArgs;
+use crate::{exit, say, say_json};
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Tensor};
+use diagnostics::BadInput;
+use experiment::{Plan, RunConfig, Selection};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// What a contestant answers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Slice {
+    /// Updates, steps or floating-point operations.
+    pub(crate) units: f64,
+    /// Seconds that they took.
+    pub(crate) seconds: f64,
+}
+
+/// A process that works on demand.
+struct Server {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Result<Self> {
+        // Single-threaded, whatever library it is; glibc keeps large blocks, as in a worker.
+        for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
+            command.env(variable, "1");
+        }
+        command.env("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1");
+        command.env("MALLOC_TRIM_THRESHOLD_", "1000000000").env("MALLOC_MMAP_THRESHOLD_", "33554432");
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| BadInput::new(format!("cannot run {program}: {error}")))?;
+        let to = child.stdin.take().context("a contestant has no standard input")?;
+        let from = BufReader::new(child.stdout.take().context("a contestant has no standard output")?);
+        let mut server = Self { child, to, from };
+        let ready = server.line()?;
+        if ready.trim() != "ready" {
+            bail!("{program} answered `{}` instead of `ready`", ready.trim());
+        }
+        Ok(server)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.from.read_line(&mut line)? == 0 {
+            bail!("a contestant ended early: {}", self.child.wait()?);
+        }
+        Ok(line)
+    }
+
+    fn ask(&mut self, seconds: f64) -> Result<()> {
+        writeln!(self.to, "{seconds}").context("a contestant went away")
+    }
+
+    fn answer(&mut self) -> Result<f64> {
+        let line = self.line()?;
+        let slice: Slice = serde_json::from_str(&line).with_context(|| format!("no answer: `{line}`"))?;
+        Ok(slice.units / slice.seconds)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A contestant that sees the end of its input leaves by itself; one that hangs does not hold us up.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One line of a comparison: one process, or several at the same time.
+struct Contestant {
+    name: String,
+    servers: Vec<Server>,
+    rates: Vec<f64>,
+}
+
+impl Contestant {
+    fn new(name: &str, count: usize, command: impl Fn() -> Command) -> Result<Self> {
+        let servers = (0..count).map(|_| Server::start(command())).collect::<Result<_>>()?;
+        Ok(Self { name: name.to_owned(), servers, rates: Vec::new() })
+    }
+
+    fn slice(&mut self, seconds: f64) -> Result<f64> {
+        for server in &mut self.servers {
+            server.ask(seconds)?;
+        }
+        self.servers.iter_mut().map(Server::answer).sum()
+    }
+}
+
+/// What is compared with what.
+#[derive(Serialize)]
+struct Comparison {
+    title: String,
+    unit: &'static str,
+    /// Floating-point operations a unit, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flop: Option<f64>,
+    lines: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    /// Units a second: quartiles over rounds.
+    rate: [f64; 3],
+    /// The first line's rate ÷ this one's in the same round: quartiles.
+    first_over_this: [f64; 3],
+}
+
+/// All that one call measured.
+#[derive(Serialize)]
+struct Results {
+    machine: Machine,
+    rounds: u32,
+    slice_seconds: f64,
+    comparisons: Vec<Comparison>,
+}
+
+#[derive(Serialize)]
+struct Machine {
+    cpu: String,
+    cores: usize,
+    simd: &'static str,
+}
+
+fn quartiles(values: &[f64]) -> [f64; 3] {
+    [0.25, 0.5, 0.75].map(|q| stats::quantile_type7(values, q).unwrap_or(f64::NAN))
+}
+
+/// Gives every contestant its slice in turn, `rounds` times, after one that does not count.
+fn compare(
+    args: &BenchArgs,
+    title: String,
+    unit: &'static str,
+    flop: Option<f64>,
+    mut contestants: Vec<Contestant>,
+) -> Result<Comparison> {
+    for round in 0..=args.rounds {
+        eprint!("\r{title}: round {round} of {} ", args.rounds);
+        for contestant in &mut contestants {
+            let rate = contestant.slice(args.slice)?;
+            if round > 0 {
+                contestant.rates.push(rate);
+            }
+        }
+    }
+    eprintln!();
+    let first = contestants[0].rates.clone();
+    let line = |contestant: &Contestant| {
+        let ratios: Vec<f64> =
+            first.iter().zip(&contestant.rates).map(|(first, rate)| first / rate).collect();
+        Line {
+            name: contestant.name.clone(),
+            rate: quartiles(&contestant.rates),
+            first_over_this: quartiles(&ratios),
+        }
+    };
+    Ok(Comparison { title, unit, flop, lines: contestants.iter().map(line).collect() })
+}
+
+pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
+    let chosen = args.which().read()?;
+    let mut comparisons = Vec::new();
+    for task in &args.task {
+        let only = vec![format!("task={task}"), "arm=td3".to_owned()];
+        let selection = Selection::parse(&chosen.experiment, &only, &[])?;
+        let config = Plan::new(&chosen.experiment, &chosen.profile, &selection)?.cells.remove(0).config;
+        comparisons.extend(of_task(args, &config)?);
+    }
+    let results = Results {
+        machine: Machine {
+            cpu: training::cpu().unwrap_or_else(|| "unknown".to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            simd: nn::simd(),
+        },
+        rounds: args.rounds,
+        slice_seconds: args.slice,
+        comparisons,
+    };
+    if args.json {
+        say_json(&results)?;
+    } else {
+        print(&results);
+    }
+    Ok(exit::FINE)
+}
+
+/// The comparisons on one task: updates, the environment, the whole loop, and several runs at a time.
+fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
+    let spec = envs::make(&config.task)?.spec().clone();
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, config.to_toml())?;
+    let program = std::env::current_exe()?;
+    let ours = |part: &str, count: usize, name: &str| {
+        Contestant::new(name, count, || {
+            let mut command = Command::new(&program);
+            command.arg("contestant").arg(part).arg("--config").arg(&file);
+            command
+        })
+    };
+    let peer = |part: &str, name: &str| -> Result<Option<Contestant>> {
+        let Some(python) = &args.peers else { return Ok(None) };
+        let script = crate::args::root()?.join("benches/peers/peers.py");
+        let hidden: Vec<String> = config.td3.hidden.iter().map(ToString::to_string).collect();
+        let contestant = Contestant::new(name, 1, || {
+            let mut command = Command::new(python);
+            command.arg(&script).arg(part).args(["--task", &config.task]);
+            command.args(["--observation", &spec.observation_dim.to_string()]);
+            command.args(["--action", &spec.action_dim.to_string()]);
+            command.args(["--hidden", &hidden.join(",")]);
+            command.args(["--batch", &config.replay.batch_size.to_string()]);
+            command
+        })?;
+        Ok(Some(contestant))
+    };
+    let title = |what: &str| {
+        format!(
+            "{what}, TD3 {}, batch {}, {} ({} observations, {} actions)",
+            config.td3.hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"),
+            config.replay.batch_size,
+            config.task,
+            spec.observation_dim,
+            spec.action_dim,
+        )
+    };
+    let dims = (spec.observation_dim, spec.action_dim);
+    let flop = td3_flop(&config.td3.hidden, dims, config.replay.batch_size, config.td3.policy_delay);
+
+    let mut updates = vec![ours("update", 1, "reprise")?, ours("product", 1, "sgemm 256³, gemm crate")?];
+    updates.extend(peer("sgemm", "sgemm 256³, PyTorch")?);
+    updates.extend(peer("torch-td3", "PyTorch eager, CleanRL's loop")?);
+    updates.extend(peer("sb3-td3", "Stable-Baselines3")?);
+    updates.extend(peer("sbx-td3", "SBX (JAX), 50 updates a call")?);
+    let updates = compare(args, title("updates"), "updates/s", Some(flop), updates)?;
+
+    let mut steps = vec![ours("environment", 1, "reprise")?];
+    steps.extend(peer("gymnasium", "Gymnasium")?);
+    let steps = compare(args, title("environment steps"), "steps/s", None, steps)?;
+
+    let mut whole = vec![ours("training", 1, "reprise")?];
+    whole.extend(peer("torch-training", "PyTorch eager, CleanRL's loop")?);
+    let whole = compare(args, title("whole training loop"), "steps/s", None, whole)?;
+
+    let parts = vec![
+        ours("training", 1, "the whole loop")?,
+        ours("update", 1, "update")?,
+        ours("draw", 1, "of which drawing the batch")?,
+        ours("act", 1, "acting")?,
+        ours("environment", 1, "environment")?,
+    ];
+    let parts = compare(args, title("parts of a training step"), "times/s", None, parts)?;
+
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let scaling =
+        vec![ours("update", cores, &format!("{cores} runs at a time"))?, ours("update", 1, "one run")?];
+    let scaling = compare(args, title("scaling"), "updates/s", None, scaling)?;
+    Ok(vec![updates, steps, whole, parts, scaling])
+}
+
+/// Floating-point operations of one TD3 update, averaged over both kinds of update: no gradient of an input that needs
+/// none, and none of the critic's weights for the actor's loss.
+fn td3_flop(
+    hidden: &[usize],
+    (observations, actions): (usize, usize),
+    batch: usize,
+    policy_delay: u64,
+) -> f64 {
+    let products = |first: usize, last: usize| {
+        let sizes = [&[first], hidden, &[last]].concat();
+        let all: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        (all, all - sizes[0] * sizes[1])
+    };
+    let (actor, actor_inner) = products(observations, actions);
+    let (critic, critic_inner) = products(observations + actions, 1);
+    // Target action; two target values; forward, weights' and inputs' gradients of two critics.
+    let critics = actor + 2 * critic + 2 * (2 * critic + critic_inner);
+    let policy = 2 * actor + actor_inner + critic + critic_inner + actions * hidden[0];
+    2.0 * batch as f64 * (critics as f64 + policy as f64 / policy_delay as f64)
+}
+
+fn print(results: &Results) {
+    let machine = &results.machine;
+    say(format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.simd));
+    say(format!(
+        "{} rounds of {} s each in turn; medians [quartiles]; one thread each",
+        results.rounds, results.slice_seconds
+    ));
+    for comparison in &results.comparisons {
+        say(format!("\n{}", comparison.title));
+        for line in &comparison.lines {
+            let [low, median, high] = line.rate;
+            let [ratio_low, ratio, ratio_high] = line.first_over_this;
+            // A product's unit is already an operation.
+            let (rate, unit, ratio) = if line.name.starts_with("sgemm") {
+                let flop = comparison.flop.unwrap_or(f64::NAN);
+                let share = [ratio_low, ratio, ratio_high].map(|ratio| 100.0 * ratio * flop);
+                let share = format!("reprise at {:.0} % of it [{:.0}, {:.0}]", share[1], share[0], share[2]);
+                ([low, median, high].map(|x| x / 1e9), "GF/s", share)
+            } else {
+                let ratio = format!("× {ratio:.2} [{ratio_low:.2}, {ratio_high:.2}]");
+                ([low, median, high], comparison.unit, ratio)
+            };
+            let rate = format!("{:.0} [{:.0}, {:.0}] {unit}", rate[1], rate[0], rate[2]);
+            let flop = comparison.flop.filter(|_| unit != "GF/s");
+            let flop = flop.map_or_else(String::new, |flop| format!("{:.0} GF/s", median * flop / 1e9));
+            say(format!("  {:32} {rate:>34}  {flop:>9}  {ratio}", line.name));
+        }
+    }
+}
+
+/// The other side: works for as long as standard input says, and answers.
+pub(crate) fn contestant(part: &str, config: &Path) -> Result<u8> {
+    let file = config.display().to_string();
+    let config = RunConfig::parse(&file, &std::fs::read_to_string(config)?)?;
+    match part {
+        "training" => return training_loop(&config),
+        "product" => {
+            let (n, device) = (256, Device::Cpu);
+            let a = Tensor::full(0.5f32, (n, n), &device)?;
+            let b = a.t()?;
+            return serve(|| {
+                a.matmul(&b)?;
+                Ok(2.0 * (n * n * n) as f64)
+            });
+        }
+        _ => {}
+    }
+    let part = match part {
+        "update" => training::Part::Update,
+        "draw" => training::Part::Draw,
+        "act" => training::Part::Act,
+        "environment" => training::Part::Environment,
+        _ => bail!("there is no part `{part}`"),
+    };
+    let mut rig = training::Rig::new(&config)?;
+    serve(|| rig.run(part).map(|()| 1.0))
+}
+
+fn seconds_asked() -> Option<f64> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).ok()?;
+    line.trim().parse().ok()
+}
+
+fn answer(units: f64, began: std::time::Instant) {
+    let slice = Slice { units, seconds: began.elapsed().as_secs_f64() };
+    say(serde_json::to_string(&slice).unwrap_or_default());
+}
+
+/// Calls `once`, which says how many units it did, for as long as each line of standard input asks.
+fn serve(mut once: impl FnMut() -> Result<f64>) -> Result<u8> {
+    say("ready");
+    while let Some(seconds) = seconds_asked() {
+        let (began, mut units) = (std::time::Instant::now(), 0.0);
+        while began.elapsed().as_secs_f64() < seconds {
+            units += once()?;
+        }
+        answer(units, began);
+    }
+    Ok(exit::FINE)
+}
+
+/// Trains; between slices, the loop waits where it tells its progress.
+fn training_loop(config: &RunConfig) -> Result<u8> {
+    let folder = tempfile::tempdir()?;
+    let mut slice: Option<(std::time::Instant, u64, f64)> = None;
+    training::train_on(config, folder.path(), |progress| {
+        // Not before updates have begun.
+        if progress.step < 2000 {
+            return;
+        }
+        match slice {
+            None => say("ready"),
+            Some((began, step, seconds)) if began.elapsed().as_secs_f64() >= seconds => {
+                answer((progress.step - step) as f64, began);
+            }
+            Some(_) => return,
+        }
+        match seconds_asked() {
+            Some(seconds) => slice = Some((std::time::Instant::now(), progress.step, seconds)),
+            None => std::process::exit(i32::from(exit::FINE)),
+        }
+    })?;
+    Ok(exit::FINE)
+}
