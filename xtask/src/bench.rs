@@ -151,8 +151,8 @@ fn compare(
     flop: Option<f64>,
     mut contestants: Vec<Contestant>,
 ) -> Result<Comparison> {
+    eprintln!("{title}: {} contestants", contestants.len());
     for round in 0..=args.rounds {
-        eprint!("\r{title}: round {round} of {} ", args.rounds);
         for contestant in &mut contestants {
             let rate = contestant.slice(args.slice)?;
             if round > 0 {
@@ -160,7 +160,6 @@ fn compare(
             }
         }
     }
-    eprintln!();
     let first = contestants[0].rates.clone();
     let line = |contestant: &Contestant| {
         let ratios: Vec<f64> =

@@ -115,7 +115,7 @@ impl Rig {
             }
             Part::Draw => self.replay.draw(self.config.replay.batch_size, &mut self.draws, &mut self.drawn),
             Part::Act => {
-                self.agent.explore(self.config.td3.start_steps, &self.observation, &mut self.action)?
+                self.agent.explore(self.config.td3.start_steps, &self.observation, &mut self.action)?;
             }
             Part::Environment => drop(self.step()),
         }

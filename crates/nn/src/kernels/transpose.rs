@@ -1,76 +1,84 @@
-//! Transposing a matrix, in blocks of 8 × 8.
+//! Transposing a matrix.
 
 /// `to[rows, width]`, the transpose of `from[.., rows]`, with zeros where `from` ends.
 pub(super) fn transpose(from: &[f32], rows: usize, to: &mut [f32], width: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if super::lanes::Level::current() != super::lanes::Level::Portable {
-        // SAFETY: the other levels have AVX2.
-        return unsafe { avx2(from, rows, to, width) };
-    }
-    in_blocks(from, rows, to, width, |from, stride, to, width| {
-        for i in 0..8 {
-            for j in 0..8 {
-                to[i * width + j] = from[j * stride + i];
-            }
+    let columns = from.len() / rows;
+    assert!(columns <= width && from.len() == columns * rows && to.len() == width * rows);
+    let whole = blocks(from, rows, to, width);
+    for row in 0..rows {
+        let done = if row < whole.0 { whole.1 } else { 0 };
+        for column in done..width {
+            to[row * width + column] = if column < columns { from[column * rows + row] } else { 0.0 };
         }
-    });
+    }
 }
 
-/// Calls `block(from, stride, to, width)` for each 8 × 8 block that is whole, and does the rest.
-#[inline(always)]
-fn in_blocks(
-    from: &[f32],
-    rows: usize,
-    to: &mut [f32],
-    width: usize,
-    block: impl Fn(&[f32], usize, &mut [f32], usize),
-) {
-    let columns = from.len() / rows;
-    // Rows of `to` are finished one after the other; `from` is read in half lines, the other half soon after.
-    for row in (0..rows).step_by(8) {
-        for column in (0..width).step_by(8) {
-            if column + 8 <= columns && row + 8 <= rows {
-                block(&from[column * rows + row..], rows, &mut to[row * width + column..], width);
-                continue;
-            }
-            for i in row..rows.min(row + 8) {
-                for j in column..column + 8 {
-                    to[i * width + j] = if j < columns { from[j * rows + i] } else { 0.0 };
+/// Transposes what whole blocks of 8 × 8 cover, where the processor has the instructions; returns the rows and columns
+/// of `to` that are done.
+fn blocks(from: &[f32], rows: usize, to: &mut [f32], width: usize) -> (usize, usize) {
+    #[cfg(target_arch = "x86_64")]
+    if super::lanes::Level::current() != super::lanes::Level::Portable {
+        let whole = (rows / 8 * 8, from.len() / rows / 8 * 8);
+        // SAFETY: the levels above the portable one have AVX2; every index below `whole` lies within both matrices,
+        // whose sizes the caller has asserted.
+        unsafe { avx2::blocks(from.as_ptr(), rows, to.as_mut_ptr(), width, whole) };
+        return whole;
+    }
+    let _ = (from, rows, to, width);
+    (0, 0)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    /// Two blocks at a time, so that whole lines of `from` are read, whose stride may be such that they do not last.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn blocks(
+        from: *const f32,
+        from_row: usize,
+        to: *mut f32,
+        to_row: usize,
+        (rows, columns): (usize, usize),
+    ) {
+        for pair in (0..rows).step_by(16) {
+            for column in (0..columns).step_by(8) {
+                unsafe {
+                    let (from, to) = (from.add(column * from_row + pair), to.add(pair * to_row + column));
+                    block(from, from_row, to, to_row);
+                    if pair + 8 < rows {
+                        block(from.add(8), from_row, to.add(8 * to_row), to_row);
+                    }
                 }
             }
         }
     }
-}
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2(from: &[f32], rows: usize, to: &mut [f32], width: usize) {
-    use std::arch::x86_64::*;
-    in_blocks(from, rows, to, width, |from, stride, to, width| {
-        assert!(from.len() >= 7 * stride + 8 && to.len() >= 7 * width + 8);
-        // SAFETY: the assertion holds every index, and the function has the instructions.
+    /// Pairs of rows interleaved, then pairs of pairs, then halves.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn block(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         unsafe {
-            let row = |i: usize| _mm256_loadu_ps(from.as_ptr().add(i * stride));
-            // Pairs of rows interleaved, then pairs of pairs, then the two halves.
             let pairs = |i: usize| {
-                let (a, b) = (row(i), row(i + 1));
+                let a = _mm256_loadu_ps(from.add(i * from_row));
+                let b = _mm256_loadu_ps(from.add((i + 1) * from_row));
                 (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b))
             };
             let fours = |i: usize| {
                 let ((a, b), (c, d)) = (pairs(i), pairs(i + 2));
-                [
-                    _mm256_shuffle_ps::<0b01_00_01_00>(a, c),
-                    _mm256_shuffle_ps::<0b11_10_11_10>(a, c),
-                    _mm256_shuffle_ps::<0b01_00_01_00>(b, d),
-                    _mm256_shuffle_ps::<0b11_10_11_10>(b, d),
-                ]
+                let low = (_mm256_shuffle_ps::<0x44>(a, c), _mm256_shuffle_ps::<0xEE>(a, c));
+                let high = (_mm256_shuffle_ps::<0x44>(b, d), _mm256_shuffle_ps::<0xEE>(b, d));
+                (low.0, low.1, high.0, high.1)
             };
             let (upper, lower) = (fours(0), fours(4));
-            for i in 0..4 {
-                let (a, b) = (upper[i], lower[i]);
-                _mm256_storeu_ps(to.as_mut_ptr().add(i * width), _mm256_permute2f128_ps::<0x20>(a, b));
-                _mm256_storeu_ps(to.as_mut_ptr().add((i + 4) * width), _mm256_permute2f128_ps::<0x31>(a, b));
-            }
+            let store = |i: usize, a: __m256, b: __m256| {
+                _mm256_storeu_ps(to.add(i * to_row), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(to.add((i + 4) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
+            };
+            store(0, upper.0, lower.0);
+            store(1, upper.1, lower.1);
+            store(2, upper.2, lower.2);
+            store(3, upper.3, lower.3);
         }
-    });
+    }
 }
