@@ -61,7 +61,7 @@ pub(crate) enum Verb {
                       256³ products on the same core and, with --peers, against PyTorch, Stable-Baselines3, SBX and \
                       Gymnasium. Every contestant works for a slice in turn, round after round, each on one thread; \
                       ratios are taken within a round. Leave the machine alone meanwhile.",
-        after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --task Hopper-v5 --rounds 3 --json\n\nPeers:\n  \
+        after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --task Hopper-v5 --only updates --rounds 3 --json\n\nPeers:\n  \
                       python3 -m venv peers\n  peers/bin/pip install -r benches/peers/requirements.txt\n  \
                       cargo xtask bench --peers peers/bin/python"
     )]
@@ -239,6 +239,12 @@ pub(crate) struct BenchArgs {
     /// The environment's id; may be repeated
     #[arg(long, default_values = ["HalfCheetah-v5", "Humanoid-v5"])]
     pub(crate) task: Vec<String>,
+    /// Measure only this; may be repeated
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<crate::bench::What>,
+    /// Fail unless updates reach this share of the rate of products
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) at_least: Option<f64>,
     /// Measure the peers too, with this Python
     #[arg(long, value_name = "PYTHON")]
     pub(crate) peers: Option<PathBuf>,

@@ -8,6 +8,7 @@ use crate::args::BenchArgs;
 use crate::{exit, say, say_json};
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
+use clap::ValueEnum;
 use diagnostics::BadInput;
 use experiment::{Plan, RunConfig, Selection};
 use serde::{Deserialize, Serialize};
@@ -103,9 +104,38 @@ impl Contestant {
     }
 }
 
-/// What is compared with what.
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    /// Updates of an agent, against the rate of products and against peers
+    Updates,
+    /// Environment steps, against Gymnasium
+    Steps,
+    /// Steps of the whole training loop
+    Training,
+    /// The parts of a training step
+    Parts,
+    /// A run on every core at a time, against one run
+    Scaling,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Updates => "updates",
+            Self::Steps => "environment steps",
+            Self::Training => "whole training loop",
+            Self::Parts => "parts of a training step",
+            Self::Scaling => "scaling",
+        }
+    }
+}
+
+/// Contestants that did the same in turn; the first is compared with each.
 #[derive(Serialize)]
 struct Comparison {
+    what: What,
     title: String,
     unit: &'static str,
     /// Floating-point operations a unit, where they are counted.
@@ -113,6 +143,18 @@ struct Comparison {
     flop: Option<f64>,
     lines: Vec<Line>,
 }
+
+impl Comparison {
+    /// The median share of the product's rate, measured in the same rounds, that the first contestant's operations
+    /// reach.
+    fn share_of_products(&self) -> Option<f64> {
+        let product = self.lines.iter().find(|line| line.name == PRODUCT)?;
+        Some(product.first_over_this[1] * self.flop?)
+    }
+}
+
+/// The limit: candle's own products, by the crate `gemm`.
+const PRODUCT: &str = "sgemm 256³, gemm crate";
 
 #[derive(Serialize)]
 struct Line {
@@ -146,6 +188,7 @@ fn quartiles(values: &[f64]) -> [f64; 3] {
 /// Gives every contestant its slice in turn, `rounds` times, after one that does not count.
 fn compare(
     args: &BenchArgs,
+    what: What,
     title: String,
     unit: &'static str,
     flop: Option<f64>,
@@ -170,7 +213,7 @@ fn compare(
             first_over_this: quartiles(&ratios),
         }
     };
-    Ok(Comparison { title, unit, flop, lines: contestants.iter().map(line).collect() })
+    Ok(Comparison { what, title, unit, flop, lines: contestants.iter().map(line).collect() })
 }
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
@@ -196,6 +239,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
         say_json(&results)?;
     } else {
         print(&results);
+    }
+    let shares = results.comparisons.iter().filter_map(Comparison::share_of_products);
+    let least = shares.fold(f64::INFINITY, f64::min);
+    if args.at_least.is_some_and(|share| least < share) {
+        eprintln!("updates reach {:.0} % of the rate of products, less than --at-least asks", 100.0 * least);
+        return Ok(exit::CHECK_FAILED);
     }
     Ok(exit::FINE)
 }
@@ -242,35 +291,46 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     let dims = (spec.observation_dim, spec.action_dim);
     let flop = td3_flop(&config.td3.hidden, dims, config.replay.batch_size, config.td3.policy_delay);
 
-    let mut updates = vec![ours("update", 1, "reprise")?, ours("product", 1, "sgemm 256³, gemm crate")?];
-    updates.extend(peer("sgemm", "sgemm 256³, PyTorch")?);
-    updates.extend(peer("torch-td3", "PyTorch eager, CleanRL's loop")?);
-    updates.extend(peer("sb3-td3", "Stable-Baselines3")?);
-    updates.extend(peer("sbx-td3", "SBX (JAX), 50 updates a call")?);
-    let updates = compare(args, title("updates"), "updates/s", Some(flop), updates)?;
-
-    let mut steps = vec![ours("environment", 1, "reprise")?];
-    steps.extend(peer("gymnasium", "Gymnasium")?);
-    let steps = compare(args, title("environment steps"), "steps/s", None, steps)?;
-
-    let mut whole = vec![ours("training", 1, "reprise")?];
-    whole.extend(peer("torch-training", "PyTorch eager, CleanRL's loop")?);
-    let whole = compare(args, title("whole training loop"), "steps/s", None, whole)?;
-
-    let parts = vec![
-        ours("training", 1, "the whole loop")?,
-        ours("update", 1, "update")?,
-        ours("draw", 1, "of which drawing the batch")?,
-        ours("act", 1, "acting")?,
-        ours("environment", 1, "environment")?,
-    ];
-    let parts = compare(args, title("parts of a training step"), "times/s", None, parts)?;
-
+    let mut comparisons = Vec::new();
+    let mut add = |what: What, unit, contestants: &dyn Fn() -> Result<Vec<Contestant>>| -> Result<()> {
+        if args.only.is_empty() || args.only.contains(&what) {
+            let flop = (what == What::Updates).then_some(flop);
+            comparisons.push(compare(args, what, title(what.name()), unit, flop, contestants()?)?);
+        }
+        Ok(())
+    };
+    add(What::Updates, "updates/s", &|| {
+        let mut all = vec![ours("update", 1, "reprise")?, ours("product", 1, PRODUCT)?];
+        all.extend(peer("sgemm", "sgemm 256³, PyTorch")?);
+        all.extend(peer("torch-td3", "PyTorch eager, CleanRL's loop")?);
+        all.extend(peer("sb3-td3", "Stable-Baselines3")?);
+        all.extend(peer("sbx-td3", "SBX (JAX), 50 updates a call")?);
+        Ok(all)
+    })?;
+    add(What::Steps, "steps/s", &|| {
+        Ok([Some(ours("environment", 1, "reprise")?), peer("gymnasium", "Gymnasium")?]
+            .into_iter()
+            .flatten()
+            .collect())
+    })?;
+    add(What::Training, "steps/s", &|| {
+        let peer = peer("torch-training", "PyTorch eager, CleanRL's loop")?;
+        Ok([Some(ours("training", 1, "reprise")?), peer].into_iter().flatten().collect())
+    })?;
+    add(What::Parts, "times/s", &|| {
+        Ok(vec![
+            ours("training", 1, "the whole loop")?,
+            ours("update", 1, "update")?,
+            ours("draw", 1, "of which drawing the batch")?,
+            ours("act", 1, "acting")?,
+            ours("environment", 1, "environment")?,
+        ])
+    })?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let scaling =
-        vec![ours("update", cores, &format!("{cores} runs at a time"))?, ours("update", 1, "one run")?];
-    let scaling = compare(args, title("scaling"), "updates/s", None, scaling)?;
-    Ok(vec![updates, steps, whole, parts, scaling])
+    add(What::Scaling, "updates/s", &|| {
+        Ok(vec![ours("update", cores, &format!("{cores} runs at a time"))?, ours("update", 1, "one run")?])
+    })?;
+    Ok(comparisons)
 }
 
 /// Floating-point operations of one TD3 update, averaged over both kinds of update: no gradient of an input that needs

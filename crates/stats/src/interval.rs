@@ -1,7 +1,7 @@
 //! Intervals, and how many runs would make one narrow enough.
 
 use crate::{mean, quantile_of_sorted, sample_std};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// An interval with the confidence that it claims.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +43,69 @@ pub fn percentile_interval(replicates: &[f64], level: f64) -> Option<Interval> {
         high: quantile_of_sorted(&sorted, 1.0 - tail)?,
         level,
     })
+}
+
+/// How a bootstrap interval is made of replicates (Efron and Tibshirani 1993), each as `arch.bootstrap` defines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// [`percentile_interval`].
+    Percentile,
+    /// The percentile interval mirrored at the estimate.
+    Basic,
+    /// Percentiles moved by the bias: how many replicates lie strictly below the estimate.
+    BiasCorrected,
+    /// Percentiles moved by bias and by the acceleration, from estimates that leave one run out each.
+    BiasCorrectedAccelerated,
+}
+
+/// The interval of `method` around `estimate`. `jackknife` holds the estimates that leave one run out each; only
+/// [`Method::BiasCorrectedAccelerated`] looks at it. `None` of no replicates, with a NaN among the input, where all
+/// replicates lie on one side of the estimate (there the bias has no value), and where leaving runs out changes
+/// nothing.
+///
+/// # Panics
+/// If `level` is not between 0 and 1.
+#[must_use]
+pub fn bootstrap_interval(
+    method: Method,
+    replicates: &[f64],
+    estimate: f64,
+    jackknife: &[f64],
+    level: f64,
+) -> Option<Interval> {
+    let mut sorted = replicates.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - level) / 2.0;
+    let ends = |low, high| Some(Interval { low, high, level });
+    let quantile = |q| quantile_of_sorted(&sorted, q);
+    let acceleration = match method {
+        Method::Percentile => return ends(quantile(tail)?, quantile(1.0 - tail)?),
+        Method::Basic if estimate.is_nan() => return None,
+        Method::Basic => {
+            return ends(2.0 * estimate - quantile(1.0 - tail)?, 2.0 * estimate - quantile(tail)?);
+        }
+        Method::BiasCorrected => 0.0,
+        Method::BiasCorrectedAccelerated => acceleration(jackknife)?,
+    };
+    let below = sorted.iter().filter(|x| **x < estimate).count() as f64 / sorted.len() as f64;
+    if !(below > 0.0 && below < 1.0) {
+        return None;
+    }
+    let normal = Normal::standard();
+    let bias = normal.inverse_cdf(below);
+    let moved = |q: f64| {
+        let z = bias + normal.inverse_cdf(q);
+        normal.cdf(bias + z / (1.0 - acceleration * z))
+    };
+    ends(quantile(moved(tail))?, quantile(moved(1.0 - tail))?)
+}
+
+/// Σ d³ / 6 (Σ d²)^1.5, where d is how far the mean lies above each estimate.
+fn acceleration(jackknife: &[f64]) -> Option<f64> {
+    let mean = mean(jackknife)?;
+    let sum = |power: i32| jackknife.iter().map(|x| (mean - x).powi(power)).sum::<f64>();
+    let acceleration = sum(3) / (6.0 * sum(2).powf(1.5));
+    acceleration.is_finite().then_some(acceleration)
 }
 
 /// Student's interval of the mean: mean ± t · s / √n with n − 1 degrees of freedom. `None` of fewer than two values.

@@ -24,26 +24,32 @@ macro_rules! wide {
     };
 }
 
+/// The sum of `a[i] · b[i]`, in sixteen lanes and then a tree.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; 16];
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..16 {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    for (i, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        lanes[i] += a * b;
+    }
+    for width in [8, 4, 2, 1] {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+    }
+    lanes[0]
+}
+
 wide! {
-    /// The sum of `a[i] · b[i]`, in sixteen lanes and then a tree.
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
-        let mut lanes = [0f32; 16];
-        let (a, a_rest) = a.as_chunks::<16>();
-        let (b, b_rest) = b.as_chunks::<16>();
-        for (a, b) in a.iter().zip(b) {
-            for i in 0..16 {
-                lanes[i] += a[i] * b[i];
-            }
-        }
-        for (i, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
-            lanes[i] += a * b;
-        }
-        for width in [8, 4, 2, 1] {
-            for i in 0..width {
-                lanes[i] += lanes[i + width];
-            }
-        }
-        lanes[0]
+    /// `y[outputs] = w[outputs, inputs] · x + b`, for a single sample.
+    fn linear_of_one(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+        w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(x, w) + b).collect()
     }
 }
 
@@ -56,11 +62,6 @@ wide! {
             }
         }
     }
-}
-
-/// `y[outputs] = w[outputs, inputs] · x + b`, for a single sample.
-pub(crate) fn linear_of_one(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
-    w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(x, w) + b).collect()
 }
 
 /// The constants of one Adam step (Kingma and Ba 2015), with the bias corrections folded in as PyTorch does.
