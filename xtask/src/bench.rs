@@ -33,8 +33,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command) -> Result<Self> {
-        // Single-threaded, whatever library it is; glibc keeps large blocks, as in a worker.
+    /// Starts `wanted` on one core, `core` of those there are: some libraries take no other word for it.
+    fn start(wanted: &Command, core: usize) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", &core.to_string()]).arg(wanted.get_program()).args(wanted.get_args());
         for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
             command.env(variable, "1");
         }
@@ -45,7 +47,7 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| BadInput::new(format!("cannot run {program}: {error}")))?;
+            .map_err(|error| BadInput::new(format!("cannot run {program} (of util-linux): {error}")))?;
         let to = child.stdin.take().context("a contestant has no standard input")?;
         let from = BufReader::new(child.stdout.take().context("a contestant has no standard output")?);
         let mut server = Self { child, to, from };
@@ -92,7 +94,7 @@ struct Contestant {
 
 impl Contestant {
     fn new(name: &str, count: usize, command: impl Fn() -> Command) -> Result<Self> {
-        let servers = (0..count).map(|_| Server::start(command())).collect::<Result<_>>()?;
+        let servers = (0..count).map(|core| Server::start(&command(), core)).collect::<Result<_>>()?;
         Ok(Self { name: name.to_owned(), servers, rates: Vec::new() })
     }
 
