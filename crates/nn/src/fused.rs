@@ -29,10 +29,10 @@ impl FusedMlp {
     /// The outputs `[members, batch, outputs]` before the head.
     fn pass(&self, inputs: &[&[f32]], batch: usize, theta: &[f32]) -> Vec<f32> {
         let mlp = &self.mlp;
-        let x = Panels::beside(inputs, batch);
-        let mut out = vec![0.0; mlp.members() * x.rows() * mlp.outputs()];
+        let x = Panels::of_samples(inputs, batch);
+        let mut out = vec![0.0; mlp.members() * batch * mlp.outputs()];
         let mut hidden = Vec::with_capacity(mlp.members());
-        let outs = out.chunks_exact_mut(x.rows() * mlp.outputs());
+        let outs = out.chunks_exact_mut(batch * mlp.outputs());
         for (theta, out) in theta.chunks_exact(mlp.member_parameters()).zip(outs) {
             let mut entering: Vec<Panels> = Vec::with_capacity(mlp.depth());
             for (i, layer) in mlp.layers().enumerate() {
@@ -41,7 +41,7 @@ impl FusedMlp {
                 entering.push(kernels::linear(input, layer.weight(theta), layer.bias(theta), relu));
             }
             if let Some(last) = entering.pop() {
-                last.write_rows(out);
+                last.each_of_samples(out, |to, from| *to = from);
             }
             hidden.push(entering);
         }
@@ -104,21 +104,27 @@ impl FusedMlp {
         // Each input's gradient, with the input's first column and its number of columns.
         let mut columns = 0;
         let mut dinputs = inputs.map(|input| {
-            let (first, count) = (columns, input.elem_count() / x.rows());
+            let (first, count) = (columns, input.elem_count() / x.samples());
             columns += count;
             input.track_op().then(|| (vec![0f32; input.elem_count()], first, count))
         });
+        // All members read the same input: it is turned once.
+        let mut turned_x = None;
         let members = gradients.chunks_exact(gradients.len() / mlp.members());
         for (member, (theta, gradient)) in
             thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate()
         {
-            let mut gradient = Panels::beside(&[gradient], x.rows());
+            let mut gradient = Panels::of_samples(&[gradient], x.samples());
             for (i, layer) in mlp.layers().enumerate().rev() {
                 let hidden = i.checked_sub(1).map(|i| &hidden[member][i]);
                 if let Some(dtheta) = &mut dtheta {
                     let dtheta = &mut dtheta[member * mlp.member_parameters()..][..mlp.member_parameters()];
                     let (dw, db) = layer.split_mut(dtheta);
-                    kernels::linear_backward_parameters(&gradient, hidden.unwrap_or(x), dw, db);
+                    let (x, turned) = match hidden {
+                        None => (x, &mut turned_x),
+                        Some(hidden) => (hidden, &mut None),
+                    };
+                    kernels::linear_backward_parameters(&gradient, x, turned, dw, db);
                 }
                 let w = layer.weight(theta);
                 if hidden.is_some() {
@@ -127,7 +133,8 @@ impl FusedMlp {
                 }
                 for (dinput, first, count) in dinputs.iter_mut().flatten() {
                     let range = *first..*first + *count;
-                    kernels::linear_backward_input(&gradient, w, range, None).add_rows_to(dinput);
+                    let dx = kernels::linear_backward_input(&gradient, w, range, None);
+                    dx.each_of_samples(dinput, |to, from| *to += from);
                 }
             }
         }

@@ -38,6 +38,12 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     for (i, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
         lanes[i] += a * b;
     }
+    tree(lanes)
+}
+
+/// The sum of sixteen lanes.
+#[inline(always)]
+pub(super) fn tree(mut lanes: [f32; 16]) -> f32 {
     for width in [8, 4, 2, 1] {
         for i in 0..width {
             lanes[i] += lanes[i + width];
@@ -47,20 +53,35 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 wide! {
-    /// `y[outputs] = w[outputs, inputs] · x + b`, for a single sample.
-    fn linear_of_one(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
-        w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(x, w) + b).collect()
+    /// Adds each row of `x[.., width]` to its lanes.
+    fn add_rows(x: &[f32], width: usize, lanes: &mut [[f32; 16]]) {
+        for (row, lanes) in x.chunks_exact(width).zip(lanes) {
+            for x in row.as_chunks::<16>().0 {
+                for i in 0..16 {
+                    lanes[i] += x[i];
+                }
+            }
+        }
     }
 }
 
 wide! {
-    /// Adds each row of `x[.., width]` to `sums`, which may be shorter.
-    fn add_rows(x: &[f32], width: usize, sums: &mut [f32]) {
-        for row in x.chunks_exact(width) {
-            for (sum, x) in sums.iter_mut().zip(row) {
-                *sum += x;
+    /// Adds the products of `g` with each row of `x[.., g.len()]` to its lanes.
+    fn add_dots(g: &[f32], x: &[f32], lanes: &mut [[f32; 16]]) {
+        for (row, lanes) in x.chunks_exact(g.len()).zip(lanes) {
+            for (g, x) in g.as_chunks::<16>().0.iter().zip(row.as_chunks::<16>().0) {
+                for i in 0..16 {
+                    lanes[i] += g[i] * x[i];
+                }
             }
         }
+    }
+}
+
+wide! {
+    /// `y[outputs] = w[outputs, inputs] · x + b`, for a single sample.
+    fn linear_of_one(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+        w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(x, w) + b).collect()
     }
 }
 

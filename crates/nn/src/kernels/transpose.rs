@@ -1,30 +1,44 @@
 //! Transposing a matrix.
 
-/// `to[rows, width]`, the transpose of `from[.., rows]`, with zeros where `from` ends.
-pub(super) fn transpose(from: &[f32], rows: usize, to: &mut [f32], width: usize) {
-    let columns = from.len() / rows;
-    assert!(columns <= width && from.len() == columns * rows && to.len() == width * rows);
-    let whole = blocks(from, rows, to, width);
-    for row in 0..rows {
-        let done = if row < whole.0 { whole.1 } else { 0 };
-        for column in done..width {
-            to[row * width + column] = if column < columns { from[column * rows + row] } else { 0.0 };
+/// Writes `to[i · to_row + j] = from[j · from_row + i]` for `i` below `rows` and `j` below `columns`.
+pub(super) fn transpose(
+    from: &[f32],
+    from_row: usize,
+    to: &mut [f32],
+    to_row: usize,
+    (rows, columns): (usize, usize),
+) {
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!(rows <= from_row && (columns - 1) * from_row + rows <= from.len());
+    assert!(columns <= to_row && (rows - 1) * to_row + columns <= to.len());
+    let whole = blocks(from, from_row, to, to_row, (rows, columns));
+    for i in 0..rows {
+        for j in if i < whole.0 { whole.1 } else { 0 }..columns {
+            to[i * to_row + j] = from[j * from_row + i];
         }
     }
 }
 
 /// Transposes what whole blocks of 8 × 8 cover, where the processor has the instructions; returns the rows and columns
 /// of `to` that are done.
-fn blocks(from: &[f32], rows: usize, to: &mut [f32], width: usize) -> (usize, usize) {
+fn blocks(
+    from: &[f32],
+    from_row: usize,
+    to: &mut [f32],
+    to_row: usize,
+    (rows, columns): (usize, usize),
+) -> (usize, usize) {
     #[cfg(target_arch = "x86_64")]
     if super::lanes::Level::current() != super::lanes::Level::Portable {
-        let whole = (rows / 8 * 8, from.len() / rows / 8 * 8);
-        // SAFETY: the levels above the portable one have AVX2; every index below `whole` lies within both matrices,
-        // whose sizes the caller has asserted.
-        unsafe { avx2::blocks(from.as_ptr(), rows, to.as_mut_ptr(), width, whole) };
+        let whole = (rows / 8 * 8, columns / 8 * 8);
+        // SAFETY: the levels above the portable one have AVX2; every index below `whole` lies within both slices, as
+        // the caller has asserted.
+        unsafe { avx2::blocks(from.as_ptr(), from_row, to.as_mut_ptr(), to_row, whole) };
         return whole;
     }
-    let _ = (from, rows, to, width);
+    let _ = (from, from_row, to, to_row, rows, columns);
     (0, 0)
 }
 
