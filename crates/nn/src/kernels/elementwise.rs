@@ -81,7 +81,12 @@ wide! {
 wide! {
     /// `y[outputs] = w[outputs, inputs] · x + b`, for a single sample.
     fn linear_of_one(x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
-        w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(x, w) + b).collect()
+        // A plain loop: a closure would be compiled without the wider instructions.
+        let mut y = b.to_vec();
+        for (y, w) in y.iter_mut().zip(w.chunks_exact(x.len())) {
+            *y += dot(x, w);
+        }
+        y
     }
 }
 

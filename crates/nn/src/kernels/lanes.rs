@@ -62,6 +62,9 @@ pub fn simd() -> &'static str {
 /// Pointers must be valid for the sixteen floats that are read or written (`count` for [`Self::store_first`]), and the
 /// processor must have the instructions: kernels over lanes are entered through [`Level`] alone.
 pub(super) trait Lanes: Copy {
+    /// Whether one register holds them all.
+    const WIDEST: bool = false;
+
     unsafe fn splat(x: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -130,6 +133,8 @@ mod x86 {
 
     // SAFETY of every block below: what the trait asks of its callers.
     impl Lanes for Avx512 {
+        const WIDEST: bool = true;
+
         #[inline(always)]
         unsafe fn splat(x: f32) -> Self {
             Self(unsafe { _mm512_set1_ps(x) })

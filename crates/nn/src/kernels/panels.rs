@@ -223,21 +223,34 @@ unsafe fn tile<S: Lanes, const R: usize, const V: usize>(block: &Block, strides:
                 }
             }
         }
+        // Where a register holds all lanes, a strip is a whole block, and its rows lie one after the other.
+        let b_row = if S::WIDEST { V * LANES } else { block.b_row };
         let mut a = block.a.add(row * a_row);
         let mut b = block.b;
-        for _ in 0..block.depth {
-            let mut right = [S::splat(0.0); V];
-            for (v, right) in right.iter_mut().enumerate() {
-                *right = S::load(b.add(v * LANES));
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let left = S::splat(*a.add(r * a_row));
-                for v in 0..V {
-                    sums[v] = left.mul_add(right[v], sums[v]);
+        // Two steps to a turn of the loop, written out: a closure, an inner loop or two more steps push the sums out of
+        // the registers.
+        macro_rules! step {
+            ($i:literal) => {
+                let mut right = [S::splat(0.0); V];
+                for (v, right) in right.iter_mut().enumerate() {
+                    *right = S::load(b.add($i * b_row + v * LANES));
                 }
-            }
-            a = a.add(a_column);
-            b = b.add(block.b_row);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let left = S::splat(*a.add(r * a_row + $i * a_column));
+                    for v in 0..V {
+                        sums[v] = left.mul_add(right[v], sums[v]);
+                    }
+                }
+            };
+        }
+        for _ in 0..block.depth / 2 {
+            step!(0);
+            step!(1);
+            a = a.add(2 * a_column);
+            b = b.add(2 * b_row);
+        }
+        if block.depth % 2 == 1 {
+            step!(0);
         }
         for (r, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
