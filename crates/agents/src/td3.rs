@@ -5,7 +5,7 @@ use crate::actor::{theta_from_weights, weights_from_theta};
 use crate::{Actor, Agent, Batch, Metrics, Weights};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
-use nn::{Adam, Head, Mlp, polyak};
+use nn::{Adam, Head, Mlp, backward, polyak};
 use streams::Stream;
 
 /// Everything that TD3 leaves to be chosen. Noise is in units of the action limit.
@@ -148,8 +148,8 @@ impl Td3 {
         // θ_i ← argmin Σ_i mean (y − Q_θi(s, a))²
         let q = self.critics.forward_beside(&s, &a, &self.theta)?;
         let critic_loss = q.broadcast_sub(&y)?.sqr()?.sum_all()?.affine(1.0 / size as f64, 0.0)?;
-        let gradients = critic_loss.backward()?;
-        let gradient = gradients.get(&self.theta).expect("the critic loss depends on θ");
+        let gradients = backward(&critic_loss)?;
+        let gradient = gradients.of(&self.theta).expect("the critic loss depends on θ");
         self.critic_optimiser.step(&self.theta, gradient)?;
         let mut metrics = vec![("critic_loss", scalar("critic loss", self.updates, &critic_loss)?)];
 
@@ -159,8 +159,8 @@ impl Td3 {
             let (critic, theta_1) = self.critics.member(&self.theta.as_detached_tensor(), 0)?;
             let q = critic.forward_beside(&s, &action, &theta_1)?;
             let actor_loss = q.mean_all()?.neg()?;
-            let gradients = actor_loss.backward()?;
-            let gradient = gradients.get(&self.phi).expect("the actor loss depends on φ");
+            let gradients = backward(&actor_loss)?;
+            let gradient = gradients.of(&self.phi).expect("the actor loss depends on φ");
             self.actor_optimiser.step(&self.phi, gradient)?;
             metrics.push(("actor_loss", scalar("actor loss", self.updates, &actor_loss)?));
 

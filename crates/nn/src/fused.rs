@@ -1,5 +1,6 @@
 //! A whole perceptron as one custom operation under candle's autograd, float32 on the CPU.
 
+use crate::gradients;
 use crate::kernels::{self, Panels};
 use crate::mlp::{Head, Mlp};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
@@ -144,8 +145,9 @@ impl FusedMlp {
             *tensor =
                 dinput.map(|(values, ..)| Tensor::from_vec(values, input.shape(), device)).transpose()?;
         }
-        let dtheta = dtheta.map(|values| Tensor::from_vec(values, theta.shape(), device)).transpose()?;
-        Ok((tensors, dtheta))
+        let Some(dtheta) = dtheta else { return Ok((tensors, None)) };
+        let dtheta = Tensor::from_vec(dtheta, theta.shape(), device)?;
+        Ok((tensors, gradients::hand_over(theta, dtheta)?))
     }
 }
 

@@ -6,10 +6,12 @@
 //! tests hold the fused operation against.
 
 mod fused;
+mod gradients;
 mod kernels;
 mod mlp;
 mod optim;
 
+pub use gradients::{Gradients, backward};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter};
 pub use optim::{Adam, polyak};
