@@ -126,6 +126,24 @@ fn every_message_is_the_one_on_record() {
         &|c| fs::write(c.path("in.npz"), b"PK\x03\x04\x14\x00").unwrap(),
         &[],
     );
+    let scores = |text: &'static str| move |c: &Checkout| fs::write(c.path("scores.csv"), text).unwrap();
+    let stats = ["stats", "scores.csv"];
+    check("no scores", &stats, &nothing, &[]);
+    check("scores without seeds", &stats, &scores("task,score\nHopper,1\n"), &[]);
+    check("a run twice", &stats, &scores("task,seed,score\nHopper,0,1\nHopper,0,2\n"), &[]);
+    check("a score that is no number", &stats, &scores("task,seed,score\nHopper,0,inf\n"), &[]);
+    check(
+        "an algorithm without a task",
+        &stats,
+        &scores("algorithm,task,seed,score\ntd3,Ant,0,1\ntd3,Hopper,0,1\nsac,Ant,0,1\n"),
+        &[],
+    );
+    check(
+        "an unknown baseline",
+        &[&stats[..], &["--vs", "td4"]].concat(),
+        &scores("algorithm,task,seed,score\ntd3,Ant,0,1\n"),
+        &[],
+    );
     let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
     check("a library that is not there", &smoke, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     check(

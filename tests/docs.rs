@@ -49,10 +49,28 @@ fn plan(arguments: &[String]) -> Vec<String> {
     plan
 }
 
+/// The same benchmark, but for how long it takes, and without peers, which are not installed here.
+fn briefly(arguments: &[String]) -> Vec<String> {
+    let mut brief: Vec<String> = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--rounds" | "--peers" => drop(rest.next()),
+            _ => brief.push(argument.clone()),
+        }
+    }
+    if !brief.iter().any(|argument| argument == "--only") {
+        brief.extend(["--only".to_owned(), "steps".to_owned()]);
+    }
+    brief.extend(["--rounds", "1", "--slice", "0.02"].map(str::to_owned));
+    brief
+}
+
 /// Runs a command of the documentation, from the root of a copy of the checkout's experiments, records and figures.
 fn try_out(arguments: &[String], checkout: &Path) -> Result<(), String> {
     let arguments = match arguments[0].as_str() {
         "reproduce" | "train" => plan(arguments),
+        "bench" => briefly(arguments),
         _ => arguments.to_vec(),
     };
     let output = run(&arguments, checkout);
@@ -83,15 +101,20 @@ fn every_command_shown_works() {
         copy(&root().join(folder), &checkout.path().join(folder));
     }
     fs::copy(root().join("tests/parity/golden/Hopper-v5.f32.npz"), checkout.path().join("in.npz")).unwrap();
+    fs::write(checkout.path().join("scores.json"), r#"{"td3": [[1, 2], [3, 4]], "sac": [[2, 2], [3, 5]]}"#)
+        .unwrap();
+    let scores =
+        "algorithm,task,seed,step,score\ntd3,Hopper,0,5000,1.5\ntd3,Hopper,1,5000,2\nsac,Hopper,0,5000,3\n";
+    fs::write(checkout.path().join("scores.csv"), scores).unwrap();
 
     let mut shown: Vec<(String, Vec<String>)> = Vec::new();
     for (path, text) in pages() {
         let page = path.strip_prefix(root()).unwrap().display().to_string();
         shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
     }
-    for verb in
-        ["reproduce", "plan", "train", "report", "check", "env list", "env info", "env rollout", "doctor"]
-    {
+    let verbs =
+        "reproduce, plan, train, report, check, stats, bench, env list, env info, env rollout, doctor";
+    for verb in verbs.split(", ") {
         let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
         let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();
         let examples =

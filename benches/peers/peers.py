@@ -13,14 +13,20 @@ import time
 ROWS = 100_000  # transitions in replay, as on our side
 
 
-def serve(once):
+def serve(once, about=""):
     """Calls `once`, which returns how many units it did, for as long as each line of standard input asks."""
-    print("ready", flush=True)
+    print("ready", about, flush=True)
     for line in sys.stdin:
         seconds, units, began = float(line), 0.0, time.perf_counter()
         while time.perf_counter() - began < seconds:
             units += once()
         print(json.dumps({"units": units, "seconds": time.perf_counter() - began}), flush=True)
+
+
+def of_torch(torch):
+    config = torch.__config__.show()
+    mkl = next((line.split("Version ")[1].split("-")[0] for line in config.splitlines() if "Math Kernel" in line), "none")
+    return f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, MKL {mkl}"
 
 
 class Td3:
@@ -95,7 +101,7 @@ def torch_td3(args):
     learner = Td3(args)
     for _ in range(4):
         learner.update()
-    serve(learner.update)
+    serve(learner.update, of_torch(learner.torch))
 
 
 def torch_training(args):
@@ -123,7 +129,7 @@ def torch_training(args):
 
     for _ in range(2000):
         step()
-    serve(step)
+    serve(step, of_torch(learner.torch))
 
 
 def spaces(args):
@@ -157,6 +163,7 @@ def filled(model, args):
 
 
 def sb3_td3(args):
+    import stable_baselines3
     import torch
     from stable_baselines3 import TD3
 
@@ -173,10 +180,11 @@ def sb3_td3(args):
         return 10
 
     once()
-    serve(once)
+    serve(once, "Stable-Baselines3 " + stable_baselines3.__version__)
 
 
 def sbx_td3(args):
+    import jax
     import sbx
 
     model = sbx.TD3(
@@ -191,7 +199,7 @@ def sbx_td3(args):
         return 50
 
     once()
-    serve(once)
+    serve(once, f"SBX {sbx.__version__}, JAX {jax.__version__}")
 
 
 def gymnasium_steps(args):
@@ -207,7 +215,7 @@ def gymnasium_steps(args):
             env.reset()
         return 1
 
-    serve(once)
+    serve(once, "Gymnasium " + gymnasium.__version__)
 
 
 def sgemm(args):
@@ -221,7 +229,7 @@ def sgemm(args):
         torch.mm(a, b.T, out=c)
         return 2.0 * 256**3
 
-    serve(once)
+    serve(once, of_torch(torch))
 
 
 PARTS = {

@@ -55,6 +55,16 @@ pub(crate) enum Verb {
     /// Say what is found of the simulator and what to do about what is missing; fetches nothing
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --json")]
     Doctor(JsonArgs),
+    /// Aggregate anybody's scores, with bootstrap intervals
+    #[command(
+        long_about = "Aggregate anybody's scores: IQM, mean, median and optimality gap with stratified bootstrap \
+                      intervals over runs, probability of improvement and performance profiles, as rliable defines \
+                      them.\n\nFILE is JSON, {\"algorithm\": [[score of run 0 on each task], …], …}, or CSV with the \
+                      columns algorithm,task,seed,step,score (step may be absent; else each run counts at its last).",
+        after_help = "Examples:\n  cargo xtask stats scores.json\n  cargo xtask stats scores.csv --vs td3 --profile \
+                      0,0.5,1 --json"
+    )]
+    Stats(StatsArgs),
     /// Measure how fast training is, against the machine's limit and against others, in turn in one run
     #[command(
         long_about = "Measure how fast training is: updates, environment steps and the whole loop, against the rate of \
@@ -226,6 +236,40 @@ pub(crate) struct JsonArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct StatsArgs {
+    /// The scores
+    pub(crate) file: PathBuf,
+    /// Compute only this; may be repeated
+    #[arg(long, value_enum)]
+    pub(crate) metric: Vec<crate::stats::Metric>,
+    /// Bootstrap resamples
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) reps: u32,
+    /// Seed of the resamples
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Confidence of the intervals
+    #[arg(long, default_value_t = 0.95, value_name = "LEVEL", value_parser = level)]
+    pub(crate) ci: f64,
+    /// Give each algorithm's probability of improvement over this one
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) vs: Option<String>,
+    /// Give the share of runs above these scores
+    #[arg(long, value_name = "SCORES", value_delimiter = ',', allow_negative_numbers = true)]
+    pub(crate) profile: Vec<f64>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn level(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(level) if level > 0.0 && level < 1.0 => Ok(level),
+        _ => Err("a level of confidence lies between 0 and 1".to_owned()),
+    }
 }
 
 #[derive(Args)]

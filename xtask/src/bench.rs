@@ -30,6 +30,8 @@ struct Server {
     child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
+    /// What it says of itself: versions, instructions.
+    about: String,
 }
 
 impl Server {
@@ -50,10 +52,11 @@ impl Server {
             .map_err(|error| BadInput::new(format!("cannot run {program} (of util-linux): {error}")))?;
         let to = child.stdin.take().context("a contestant has no standard input")?;
         let from = BufReader::new(child.stdout.take().context("a contestant has no standard output")?);
-        let mut server = Self { child, to, from };
+        let mut server = Self { child, to, from, about: String::new() };
         let ready = server.line()?;
-        if ready.trim() != "ready" {
-            bail!("{program} answered `{}` instead of `ready`", ready.trim());
+        match ready.trim().strip_prefix("ready") {
+            Some(about) => server.about = about.trim().to_owned(),
+            None => bail!("{program} answered `{}` instead of `ready`", ready.trim()),
         }
         Ok(server)
     }
@@ -161,6 +164,9 @@ const PRODUCT: &str = "sgemm 256³, gemm crate";
 #[derive(Serialize)]
 struct Line {
     name: String,
+    /// What the contestant says of itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    about: String,
     /// Units a second: quartiles over rounds.
     rate: [f64; 3],
     /// The first line's rate ÷ this one's in the same round: quartiles.
@@ -211,6 +217,7 @@ fn compare(
             first.iter().zip(&contestant.rates).map(|(first, rate)| first / rate).collect();
         Line {
             name: contestant.name.clone(),
+            about: contestant.servers[0].about.clone(),
             rate: quartiles(&contestant.rates),
             first_over_this: quartiles(&ratios),
         }
@@ -221,10 +228,11 @@ fn compare(
 pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     let chosen = args.which().read()?;
     let mut comparisons = Vec::new();
+    let selection = Selection::parse(&chosen.experiment, &["arm=td3".to_owned()], &[])?;
+    let mut config = Plan::new(&chosen.experiment, &chosen.profile, &selection)?.cells.remove(0).config;
     for task in &args.task {
-        let only = vec![format!("task={task}"), "arm=td3".to_owned()];
-        let selection = Selection::parse(&chosen.experiment, &only, &[])?;
-        let config = Plan::new(&chosen.experiment, &chosen.profile, &selection)?.cells.remove(0).config;
+        // The profile's settings; the task may be any.
+        config.task.clone_from(task);
         comparisons.extend(of_task(args, &config)?);
     }
     let results = Results {
@@ -382,6 +390,9 @@ fn print(results: &Results) {
             let flop = comparison.flop.filter(|_| unit != "GF/s");
             let flop = flop.map_or_else(String::new, |flop| format!("{:.0} GF/s", median * flop / 1e9));
             say(format!("  {:32} {rate:>34}  {flop:>9}  {ratio}", line.name));
+            if !line.about.is_empty() {
+                say(format!("    {}", line.about));
+            }
         }
     }
 }

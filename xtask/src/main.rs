@@ -9,6 +9,7 @@ mod progress;
 mod report;
 mod reproduce;
 mod runner;
+mod stats;
 mod train;
 mod worker;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         args::Verb::Check(args) => report::check(&args),
         args::Verb::Env(verb) => env::env(&verb),
         args::Verb::Doctor(args) => doctor::doctor(&args),
+        args::Verb::Stats(args) => stats::stats(&args),
         args::Verb::Bench(args) => bench::bench(&args),
         args::Verb::Contestant(args) => bench::contestant(&args.part, &args.config),
         args::Verb::Worker(args) => worker::worker(&args),
