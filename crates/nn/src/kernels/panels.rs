@@ -30,6 +30,9 @@ pub(crate) struct Panels {
     data: Vec<f32>,
 }
 
+/// How many buffers wait for another use at most: more than a pass through any network here takes.
+const SPARES: usize = 64;
+
 thread_local! {
     /// What panels that are gone held, for the next ones of the same size: training takes no memory once it runs.
     static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -39,7 +42,12 @@ impl Drop for Panels {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
         // Gone with its thread, the store takes nothing back.
-        let _ = SPARE.try_with(|spare| spare.borrow_mut().push(data));
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARES {
+                spare.push(data);
+            }
+        });
     }
 }
 
@@ -246,8 +254,9 @@ unsafe fn tile<S: Lanes, const R: usize, const V: usize>(block: &Block, strides:
         for _ in 0..block.depth / 2 {
             step!(0);
             step!(1);
-            a = a.add(2 * a_column);
-            b = b.add(2 * b_row);
+            // Past the last step these point beyond the matrices, and nothing is read there.
+            a = a.wrapping_add(2 * a_column);
+            b = b.wrapping_add(2 * b_row);
         }
         if block.depth % 2 == 1 {
             step!(0);
