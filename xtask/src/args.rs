@@ -62,7 +62,7 @@ pub(crate) enum Verb {
                       them.\n\nFILE is JSON, {\"algorithm\": [[score of run 0 on each task], …], …}, or CSV with the \
                       columns algorithm,task,seed,step,score (step may be absent; else each run counts at its last).",
         after_help = "Examples:\n  cargo xtask stats scores.json\n  cargo xtask stats scores.csv --vs td3 --profile \
-                      0,0.5,1 --json"
+                      0,0.5,1 --json\n  cargo xtask stats scores.csv --best"
     )]
     Stats(StatsArgs),
     /// Measure how fast training is, against the machine's limit and against others, in turn in one run
@@ -254,6 +254,9 @@ pub(crate) struct StatsArgs {
     /// Confidence of the intervals
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL", value_parser = level)]
     pub(crate) ci: f64,
+    /// Instead, give each task's best evaluation of a CSV of learning curves: the highest mean over runs
+    #[arg(long, conflicts_with_all = ["metric", "vs", "profile"])]
+    pub(crate) best: bool,
     /// Give each algorithm's probability of improvement over this one
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) vs: Option<String>,

@@ -5,8 +5,8 @@ use crate::{exit, say, say_json};
 use anyhow::Result;
 use clap::ValueEnum;
 use diagnostics::BadInput;
-use report::number::{grouped, with_interval};
-use report::scores::{ScoreFile, read};
+use report::number::{grouped, plus_minus, with_interval};
+use report::scores::{ScoreFile, read, read_curves};
 use report::table::{Align, Table};
 use serde::Serialize;
 use stats::{Aggregate, Replicates, Resample, Scores, probability_of_improvement};
@@ -65,7 +65,52 @@ struct Answer {
     profile: Option<Profile>,
 }
 
+/// An algorithm's best evaluation on a task.
+#[derive(Serialize)]
+struct Best {
+    algorithm: String,
+    task: String,
+    runs: usize,
+    step: u64,
+    mean: f64,
+    /// The population's, over runs.
+    std: f64,
+}
+
+/// Each task's best evaluation, as the TD3 paper's table 1 gives it.
+fn best(args: &StatsArgs) -> Result<u8> {
+    let best: Vec<Best> = read_curves(&args.file)?
+        .into_iter()
+        .filter_map(|curve| {
+            let (step, mean, std) = curve.best()?;
+            let runs = curve.evaluations[&step].len();
+            Some(Best { algorithm: curve.algorithm, task: curve.task, runs, step, mean, std })
+        })
+        .collect();
+    if args.json {
+        say_json(&best)?;
+        return Ok(exit::FINE);
+    }
+    let mut table = Table::new([
+        ("algorithm", Align::Left),
+        ("task", Align::Left),
+        ("runs", Align::Right),
+        ("step", Align::Right),
+        ("highest mean ± population std", Align::Right),
+    ]);
+    for best in best {
+        let score = plus_minus(best.mean, best.std, |x| grouped(x, 2));
+        let (runs, step) = (best.runs.to_string(), grouped(best.step as f64, 0));
+        table.push([best.algorithm, best.task, runs, step, score]);
+    }
+    say(table.plain(100));
+    Ok(exit::FINE)
+}
+
 pub(crate) fn stats(args: &StatsArgs) -> Result<u8> {
+    if args.best {
+        return best(args);
+    }
     let file = read(&args.file)?;
     let baseline = args.vs.as_ref().map(|name| baseline(&file, name)).transpose()?;
     let answers: BTreeMap<&String, Answer> =

@@ -103,44 +103,67 @@ impl Columns {
     }
 }
 
-fn parse_csv(shown: &str, input: impl Read) -> Result<ScoreFile, BadInput> {
+/// One line of a long CSV.
+struct Line<'a> {
+    number: u64,
+    /// Algorithm, task, seed.
+    run: [&'a str; 3],
+    step: u64,
+    score: f64,
+}
+
+impl Line<'_> {
+    /// That a run has this line's step twice.
+    fn twice(&self, shown: &str) -> BadInput {
+        let [algorithm, task, seed] = self.run;
+        BadInput::new(format!(
+            "{shown}:{}: seed {seed} of `{algorithm}` on `{task}` has step {} twice",
+            self.number, self.step
+        ))
+        .help("two runs of one seed are the same run: give each a seed of its own")
+    }
+}
+
+/// Calls `take` on each line. A file of any length takes room for what `take` keeps only.
+fn each_line(
+    shown: &str,
+    input: impl Read,
+    mut take: impl FnMut(Line<'_>) -> Result<(), BadInput>,
+) -> Result<(), BadInput> {
     let mut reader = csv::Reader::from_reader(input);
     let header = reader.headers().map_err(|error| unreadable(shown, &error))?;
     let columns = Columns::find(shown, header)?;
-    // The last step of each run so far: a file of any length takes room for its runs only.
-    let mut last: BTreeMap<(String, String, String), (u64, f64)> = BTreeMap::new();
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| unreadable(shown, &error))? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, csv::Position::line);
         let field = |column: usize| record.get(column).unwrap_or_default().trim();
-        let bad = |what: String| BadInput::new(format!("{shown}:{line}: {what}"));
-        let step = match columns.step {
-            None => 0,
-            Some(column) => field(column)
-                .parse::<u64>()
-                .map_err(|_| bad(format!("step `{}` is no whole number", field(column))))?,
+        let bad = |what: &str, column| {
+            BadInput::new(format!("{shown}:{number}: {what} `{}` is no number", field(column)))
         };
-        let score = field(columns.score)
-            .parse::<f64>()
-            .map_err(|_| bad(format!("score `{}` is no number", field(columns.score))))?;
-        let algorithm = columns.algorithm.map_or("all", field);
-        let run = (algorithm.to_owned(), field(columns.task).to_owned(), field(columns.seed).to_owned());
-        match last.get(&run) {
-            Some((known, _)) if *known == step => {
-                return Err(bad(format!(
-                    "seed {} of `{algorithm}` on `{}` has step {step} twice",
-                    field(columns.seed),
-                    field(columns.task)
-                ))
-                .help("two runs of one seed are the same run: give each a seed of its own"));
-            }
-            Some((known, _)) if *known > step => {}
-            _ => drop(last.insert(run, (step, score))),
-        }
+        let step =
+            columns.step.map_or(Ok(0), |column| field(column).parse().map_err(|_| bad("step", column)))?;
+        let score = field(columns.score).parse().map_err(|_| bad("score", columns.score))?;
+        let run = [columns.algorithm.map_or("all", field), field(columns.task), field(columns.seed)];
+        take(Line { number, run, step, score })?;
     }
+    Ok(())
+}
+
+fn parse_csv(shown: &str, input: impl Read) -> Result<ScoreFile, BadInput> {
+    // The last step of each run so far.
+    let mut last: BTreeMap<[String; 3], (u64, f64)> = BTreeMap::new();
+    each_line(shown, input, |line| {
+        let run = line.run.map(str::to_owned);
+        match last.get(&run) {
+            Some((known, _)) if *known == line.step => return Err(line.twice(shown)),
+            Some((known, _)) if *known > line.step => {}
+            _ => drop(last.insert(run, (line.step, line.score))),
+        }
+        Ok(())
+    })?;
     let mut ends: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
     let mut runs = Runs::new();
-    for ((algorithm, task, seed), (step, score)) in last {
+    for ([algorithm, task, seed], (step, score)) in last {
         let end = ends.entry((algorithm.clone(), task.clone())).or_insert((step, seed.clone()));
         if end.0 != step {
             return Err(BadInput::new(format!(
@@ -152,6 +175,68 @@ fn parse_csv(shown: &str, input: impl Read) -> Result<ScoreFile, BadInput> {
         runs.entry(algorithm).or_default().entry((0, task)).or_default().insert((0, seed), score);
     }
     gather(shown, runs)
+}
+
+/// An algorithm's evaluations on one task: at every step, each run's score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// The algorithm.
+    pub algorithm: String,
+    /// The task.
+    pub task: String,
+    /// By step, one score a run.
+    pub evaluations: BTreeMap<u64, Vec<f64>>,
+}
+
+impl Curve {
+    /// The evaluation at which the mean over runs is highest: its step, that mean, and the population's standard
+    /// deviation over runs there. It is what the TD3 paper's table 1 shows.
+    #[must_use]
+    pub fn best(&self) -> Option<(u64, f64, f64)> {
+        let of = |(step, scores): (&u64, &Vec<f64>)| {
+            Some((*step, stats::mean(scores)?, stats::population_std(scores)?))
+        };
+        self.evaluations.iter().filter_map(of).max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+/// Reads the learning curves of a long CSV, by algorithm and task.
+///
+/// # Errors
+/// As [`read`], and if an algorithm's runs on a task were not evaluated at the same steps.
+pub fn read_curves(path: &Path) -> Result<Vec<Curve>, BadInput> {
+    let shown = path.display().to_string();
+    let file = File::open(path).map_err(|error| {
+        BadInput::new(format!("cannot open {shown}: {error}")).help("name a CSV file of scores")
+    })?;
+    parse_curves(&shown, BufReader::new(file))
+}
+
+fn parse_curves(shown: &str, input: impl Read) -> Result<Vec<Curve>, BadInput> {
+    let mut runs: BTreeMap<[String; 3], BTreeMap<u64, f64>> = BTreeMap::new();
+    each_line(shown, input, |line| {
+        let known = runs.entry(line.run.map(str::to_owned)).or_default().insert(line.step, line.score);
+        if known.is_some() { Err(line.twice(shown)) } else { Ok(()) }
+    })?;
+    let mut curves: Vec<Curve> = Vec::new();
+    for ([algorithm, task, seed], scores) in runs {
+        match curves.last_mut().filter(|curve| curve.algorithm == algorithm && curve.task == task) {
+            None => {
+                let evaluations = scores.into_iter().map(|(step, score)| (step, vec![score])).collect();
+                curves.push(Curve { algorithm, task, evaluations });
+            }
+            Some(curve) if curve.evaluations.keys().eq(scores.keys()) => {
+                curve.evaluations.values_mut().zip(scores).for_each(|(all, (_, score))| all.push(score));
+            }
+            Some(_) => {
+                return Err(BadInput::new(format!(
+                    "{shown}: on `{task}`, seed {seed} of `{algorithm}` was not evaluated at the steps of the others"
+                ))
+                .help("keep the steps that all runs have in common"));
+            }
+        }
+    }
+    Ok(curves)
 }
 
 fn gather(shown: &str, runs: Runs) -> Result<ScoreFile, BadInput> {
@@ -234,5 +319,15 @@ mod tests {
         );
         check(csv("task,seed,step,score\nt,0,5,1\nt,1,6,2\n"), "seed 0 of `all` ends at step 5, and seed 1");
         check(csv("task,seed,score\nt,0\n"), "cannot read scores.csv");
+    }
+
+    #[test]
+    fn the_best_evaluation_is_that_of_the_highest_mean() {
+        let text = "task,seed,step,score\nt,0,0,9\nt,1,0,0\nt,0,5,6\nt,1,5,4\nt,0,10,3\nt,1,10,3\n";
+        let curves = parse_curves("c.csv", text.as_bytes()).unwrap();
+        assert_eq!(curves[0].best(), Some((5, 5.0, 1.0)));
+        let missing =
+            parse_curves("c.csv", "task,seed,step,score\nt,0,0,9\nt,1,5,0\n".as_bytes()).unwrap_err();
+        assert!(missing.to_string().contains("seed 1 of `all` was not evaluated at the steps"), "{missing}");
     }
 }
