@@ -128,6 +128,14 @@ fn every_message_is_the_one_on_record() {
     );
     let scores = |text: &'static str| move |c: &Checkout| fs::write(c.path("scores.csv"), text).unwrap();
     let stats = ["stats", "scores.csv"];
+    check("a slice of no time", &["bench", "--slice", "0"], &nothing, &[]);
+    check(
+        "a limit on what is not measured",
+        &["bench", "--only", "steps", "--at-least", "0.5"],
+        &nothing,
+        &[],
+    );
+    check("certainty", &[&stats[..], &["--ci", "1"]].concat(), &nothing, &[]);
     check("no scores", &stats, &nothing, &[]);
     check("scores without seeds", &stats, &scores("task,score\nHopper,1\n"), &[]);
     check("a run twice", &stats, &scores("task,seed,score\nHopper,0,1\nHopper,0,2\n"), &[]);

@@ -268,6 +268,13 @@ pub(crate) struct StatsArgs {
     pub(crate) json: bool,
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds < 3600.0 => Ok(seconds),
+        _ => Err("a slice lasts more than no time and less than an hour".to_owned()),
+    }
+}
+
 fn level(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(level) if level > 0.0 && level < 1.0 => Ok(level),
@@ -299,7 +306,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 9, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
     /// Seconds of a slice
-    #[arg(long, default_value_t = 0.7, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 0.7, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) slice: f64,
     /// As JSON
     #[arg(long)]
@@ -307,6 +314,10 @@ pub(crate) struct BenchArgs {
 }
 
 impl BenchArgs {
+    pub(crate) fn measures(&self, what: crate::bench::What) -> bool {
+        self.only.is_empty() || self.only.contains(&what)
+    }
+
     pub(crate) fn which(&self) -> Which {
         Which { paper: self.paper.clone(), profile: self.profile.clone(), results: None }
     }

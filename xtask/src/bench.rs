@@ -226,6 +226,11 @@ fn compare(
 }
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
+    if args.at_least.is_some() && !args.measures(What::Updates) {
+        return Err(BadInput::new("--at-least is about updates, and --only leaves them out")
+            .help("add `--only updates`")
+            .into());
+    }
     let chosen = args.which().read()?;
     let mut comparisons = Vec::new();
     let selection = Selection::parse(&chosen.experiment, &["arm=td3".to_owned()], &[])?;
@@ -303,7 +308,7 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
 
     let mut comparisons = Vec::new();
     let mut add = |what: What, unit, contestants: &dyn Fn() -> Result<Vec<Contestant>>| -> Result<()> {
-        if args.only.is_empty() || args.only.contains(&what) {
+        if args.measures(what) {
             let flop = (what == What::Updates).then_some(flop);
             comparisons.push(compare(args, what, title(what.name()), unit, flop, contestants()?)?);
         }
