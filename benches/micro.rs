@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor, Var};
 use datasets::{Drawn, Replay};
 use divan::{Bencher, black_box};
 use envs::Action;
-use nn::{Adam, Head, Mlp, polyak};
+use nn::{Adam, Head, Mlp, Unit, backward, polyak};
 use streams::Stream;
 
 fn main() {
@@ -20,11 +20,15 @@ const BATCH: usize = 256;
 /// Sizes of networks: HalfCheetah's critic, Humanoid's, and a wide one.
 const NETWORKS: [&[usize]; 3] = [&[23, 256, 256, 1], &[365, 256, 256, 1], &[64, 512, 512, 512, 512, 1]];
 
+fn parameters(mlp: &Mlp) -> Var {
+    let theta = mlp.init(&mut Stream::new(0, "init"));
+    Var::from_tensor(&Tensor::from_slice(&theta, theta.len(), &Device::Cpu).unwrap()).unwrap()
+}
+
 fn network(sizes: &[usize]) -> (Mlp, Var, Tensor) {
     let mlp = Mlp::new(sizes, Head::Linear);
+    let theta = parameters(&mlp);
     let stream = &mut Stream::new(0, "bench");
-    let theta = mlp.init(stream);
-    let theta = Var::from_tensor(&Tensor::from_slice(&theta, theta.len(), &Device::Cpu).unwrap()).unwrap();
     let x: Vec<f32> = (0..BATCH * sizes[0]).map(|_| stream.normal() as f32).collect();
     (mlp, theta, Tensor::from_vec(x, (BATCH, sizes[0]), &Device::Cpu).unwrap())
 }
@@ -39,7 +43,15 @@ fn forward(bencher: Bencher<'_, '_>, sizes: &[usize]) {
 #[divan::bench(args = NETWORKS)]
 fn forward_and_backward(bencher: Bencher<'_, '_>, sizes: &[usize]) {
     let (mlp, theta, x) = network(sizes);
-    bencher.bench_local(|| mlp.forward(&x, &theta).unwrap().backward().unwrap());
+    bencher.bench_local(|| backward(&mlp.forward(&x, &theta).unwrap()).unwrap());
+}
+
+/// The wide network with normalised GELU units, as offline agents have it.
+#[divan::bench]
+fn forward_and_backward_normalised(bencher: Bencher<'_, '_>) {
+    let mlp = Mlp::new(NETWORKS[2], Head::Linear).units(Unit::Gelu).layer_norm();
+    let (theta, x) = (parameters(&mlp), network(NETWORKS[2]).2);
+    bencher.bench_local(|| backward(&mlp.forward(&x, &theta).unwrap()).unwrap());
 }
 
 #[divan::bench(args = NETWORKS)]

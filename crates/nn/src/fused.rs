@@ -1,8 +1,8 @@
 //! A whole perceptron as one custom operation under candle's autograd, float32 on the CPU.
 
 use crate::gradients;
-use crate::kernels::{self, Panels};
-use crate::mlp::{Head, Mlp};
+use crate::kernels::{self, Gated, Normalised, Panels};
+use crate::mlp::{Head, Layer, Mlp, Unit};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
@@ -18,8 +18,63 @@ pub(crate) struct FusedMlp {
 /// What a forward pass leaves for the backward pass.
 struct Saved {
     x: Panels,
-    /// The activations that enter each layer but the first, by member and then layer.
-    hidden: Vec<Vec<Panels>>,
+    /// By member and then layer.
+    hidden: Vec<Vec<Hidden>>,
+}
+
+/// What follows a layer but the last.
+struct Hidden {
+    /// The activations that enter the next layer.
+    y: Panels,
+    /// The units' slopes, where the activations do not tell them.
+    slopes: Option<Panels>,
+    normalised: Option<Normalised>,
+}
+
+impl Hidden {
+    /// A hidden layer of `x`; without a `tape`, only its activations are kept.
+    fn new(x: &Panels, layer: Layer, unit: Unit, theta: &[f32], tape: bool) -> Self {
+        let mut y = kernels::linear(x, layer.weight(theta), layer.bias(theta), unit == Unit::Relu);
+        let slopes = match gated(unit) {
+            Some(unit) => y.gate(unit, tape),
+            None if layer.norm && tape => Some(y.positive()),
+            None => None,
+        };
+        if !layer.norm {
+            return Self { y, slopes, normalised: None };
+        }
+        let (scale, shift) = layer.norm(theta);
+        let (y, normalised) = kernels::normalise(y, scale, shift);
+        Self { y, slopes, normalised: tape.then_some(normalised) }
+    }
+
+    /// From the gradient of the activations, that of the linear layer's outputs; `dtheta` takes the gradients of the
+    /// normalisation's parameters. [`Self::gate`] has been applied already.
+    fn backward(&self, g: &mut Panels, layer: Layer, theta: &[f32], dtheta: Option<&mut [f32]>) {
+        if let Some(normalised) = &self.normalised {
+            if let Some(dtheta) = dtheta {
+                let (dscale, dshift) = layer.norm_mut(dtheta);
+                normalised.backward_parameters(g, dscale, dshift);
+            }
+            normalised.backward(g, layer.norm(theta).0);
+        }
+        if let Some(slopes) = &self.slopes {
+            g.multiply(slopes);
+        }
+    }
+
+    /// The activations whose signs are the slopes: those of ReLU with nothing after it.
+    fn gate(&self) -> Option<&Panels> {
+        (self.slopes.is_none() && self.normalised.is_none()).then_some(&self.y)
+    }
+}
+
+fn gated(unit: Unit) -> Option<Gated> {
+    match unit {
+        Unit::Relu => None,
+        Unit::Gelu => Some(kernels::GELU),
+        Unit::Swish => Some(kernels::SWISH),
+    }
 }
 
 impl FusedMlp {
@@ -35,16 +90,17 @@ impl FusedMlp {
         let mut hidden = Vec::with_capacity(mlp.members());
         let outs = out.chunks_exact_mut(batch * mlp.outputs());
         for (theta, out) in theta.chunks_exact(mlp.member_parameters()).zip(outs) {
-            let mut entering: Vec<Panels> = Vec::with_capacity(mlp.depth());
+            let mut passed: Vec<Hidden> = Vec::with_capacity(mlp.depth());
             for (i, layer) in mlp.layers().enumerate() {
-                let input = entering.last().unwrap_or(&x);
-                let relu = i + 1 < mlp.depth();
-                entering.push(kernels::linear(input, layer.weight(theta), layer.bias(theta), relu));
+                let input = passed.last().map_or(&x, |hidden| &hidden.y);
+                if i + 1 < mlp.depth() {
+                    passed.push(Hidden::new(input, layer, mlp.unit(), theta, self.tape));
+                } else {
+                    let y = kernels::linear(input, layer.weight(theta), layer.bias(theta), false);
+                    y.each_of_samples(out, |to, from| *to = from);
+                }
             }
-            if let Some(last) = entering.pop() {
-                last.each_of_samples(out, |to, from| *to = from);
-            }
-            hidden.push(entering);
+            hidden.push(passed);
         }
         if self.tape {
             *self.saved.lock().expect("no pass panics while it holds the lock") = Some(Saved { x, hidden });
@@ -58,8 +114,16 @@ impl FusedMlp {
             let mut activation = inputs.concat();
             for (i, layer) in self.mlp.layers().enumerate() {
                 activation = kernels::linear_of_one(&activation, layer.weight(theta), layer.bias(theta));
-                if i + 1 < self.mlp.depth() {
-                    activation.iter_mut().for_each(|x| *x = x.max(0.0));
+                if i + 1 == self.mlp.depth() {
+                    break;
+                }
+                match gated(self.mlp.unit()) {
+                    None => activation.iter_mut().for_each(|x| *x = x.max(0.0)),
+                    Some(unit) => kernels::gate(&mut activation, unit),
+                }
+                if layer.norm {
+                    let (scale, shift) = layer.norm(theta);
+                    activation = kernels::normalise_one(&activation, scale, shift);
                 }
             }
             activation
@@ -76,7 +140,7 @@ impl FusedMlp {
             self.pass(inputs, batch, theta)
         };
         if mlp.head() == Head::Tanh {
-            out.iter_mut().for_each(|y| *y = libm::tanhf(*y));
+            kernels::tanh(&mut out);
         }
         (CpuStorage::F32(out), mlp.output_shape(batch))
     }
@@ -117,19 +181,25 @@ impl FusedMlp {
         {
             let mut gradient = Panels::of_samples(&[gradient], x.samples());
             for (i, layer) in mlp.layers().enumerate().rev() {
+                let mut dtheta = dtheta
+                    .as_mut()
+                    .map(|dtheta| &mut dtheta[member * mlp.member_parameters()..][..mlp.member_parameters()]);
+                if let Some(hidden) = hidden[member].get(i) {
+                    hidden.backward(&mut gradient, layer, theta, dtheta.as_deref_mut());
+                }
                 let hidden = i.checked_sub(1).map(|i| &hidden[member][i]);
-                if let Some(dtheta) = &mut dtheta {
-                    let dtheta = &mut dtheta[member * mlp.member_parameters()..][..mlp.member_parameters()];
+                if let Some(dtheta) = dtheta {
                     let (dw, db) = layer.split_mut(dtheta);
                     let (x, turned) = match hidden {
                         None => (x, &mut turned_x),
-                        Some(hidden) => (hidden, &mut None),
+                        Some(hidden) => (&hidden.y, &mut None),
                     };
                     kernels::linear_backward_parameters(&gradient, x, turned, dw, db);
                 }
                 let w = layer.weight(theta);
-                if hidden.is_some() {
-                    gradient = kernels::linear_backward_input(&gradient, w, 0..layer.inputs, hidden);
+                if let Some(hidden) = hidden {
+                    let gate = hidden.gate();
+                    gradient = kernels::linear_backward_input(&gradient, w, 0..layer.inputs, gate);
                     continue;
                 }
                 for (dinput, first, count) in dinputs.iter_mut().flatten() {

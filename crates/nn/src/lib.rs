@@ -13,5 +13,5 @@ mod optim;
 
 pub use gradients::{Gradients, backward};
 pub use kernels::simd;
-pub use mlp::{Head, Mlp, Parameter};
+pub use mlp::{Head, Mlp, Parameter, Unit};
 pub use optim::{Adam, polyak};

@@ -1,6 +1,7 @@
 //! Multi-layer perceptrons over one flat parameter vector.
 
 use crate::fused::FusedMlp;
+use crate::kernels;
 use candle_core::{DType, Result, Shape, Tensor};
 use std::sync::Arc;
 use streams::Stream;
@@ -14,14 +15,28 @@ pub enum Head {
     Tanh,
 }
 
+/// What follows each layer but the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// max(x, 0).
+    Relu,
+    /// x · Φ(x) (Hendrycks and Gimpel 2016), by its approximation with tanh.
+    Gelu,
+    /// x · σ(x) (Ramachandran, Zoph and Le 2017).
+    Swish,
+}
+
 /// The shape of a perceptron, or of several with the same shape that read the same input (twin critics).
 ///
 /// It holds no parameters: those are one vector θ, member after member, layer after layer, weight `[out, in]` before
-/// bias `[out]`. One vector means one optimiser step and one Polyak step a network group.
+/// bias `[out]`, and where hidden layers are normalised, scale `[out]` and shift `[out]` after that. One vector means one
+/// optimiser step and one Polyak step a network group.
 #[derive(Clone, Debug)]
 pub struct Mlp {
     members: usize,
     sizes: Arc<[usize]>,
+    unit: Unit,
+    layer_norm: bool,
     head: Head,
 }
 
@@ -31,11 +46,17 @@ pub(crate) struct Layer {
     pub(crate) offset: usize,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
+    /// Whether a normalisation follows.
+    pub(crate) norm: bool,
 }
 
 impl Layer {
     fn weights(self) -> usize {
         self.inputs * self.outputs
+    }
+
+    fn parameters(self) -> usize {
+        self.weights() + self.outputs * if self.norm { 3 } else { 1 }
     }
 
     pub(crate) fn weight(self, theta: &[f32]) -> &[f32] {
@@ -46,8 +67,19 @@ impl Layer {
         &theta[self.offset + self.weights()..][..self.outputs]
     }
 
+    /// Scale and shift of the normalisation that follows.
+    pub(crate) fn norm(self, theta: &[f32]) -> (&[f32], &[f32]) {
+        theta[self.offset..][self.weights() + self.outputs..self.parameters()].split_at(self.outputs)
+    }
+
+    /// Weight and bias.
     pub(crate) fn split_mut(self, theta: &mut [f32]) -> (&mut [f32], &mut [f32]) {
         theta[self.offset..][..self.weights() + self.outputs].split_at_mut(self.weights())
+    }
+
+    /// [`Self::norm`], to write.
+    pub(crate) fn norm_mut(self, theta: &mut [f32]) -> (&mut [f32], &mut [f32]) {
+        theta[self.offset..][self.weights() + self.outputs..self.parameters()].split_at_mut(self.outputs)
     }
 }
 
@@ -56,7 +88,8 @@ impl Layer {
 pub struct Parameter {
     /// Which member it belongs to.
     pub member: usize,
-    /// PyTorch's name within a `Sequential` of linear layers only: `0.weight`, `0.bias`, `1.weight`, …
+    /// PyTorch's name within a `Sequential` of linear layers only: `0.weight`, `0.bias`, `1.weight`, …, and
+    /// `0.norm.weight`, `0.norm.bias` of the normalisation after a layer.
     pub name: String,
     /// Where it starts in θ.
     pub offset: usize,
@@ -72,7 +105,20 @@ impl Mlp {
     #[must_use]
     pub fn new(sizes: &[usize], head: Head) -> Self {
         assert!(sizes.len() >= 2 && sizes.iter().all(|&size| size > 0), "sizes {sizes:?} make no network");
-        Self { members: 1, sizes: sizes.into(), head }
+        Self { members: 1, sizes: sizes.into(), unit: Unit::Relu, layer_norm: false, head }
+    }
+
+    /// The same with other units.
+    #[must_use]
+    pub fn units(self, unit: Unit) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// The same with each hidden layer's units normalised (Ba, Kiros and Hinton 2016; after the unit, ε = 1e-6), as
+    /// OGBench's reference networks are.
+    #[must_use]
+    pub fn layer_norm(self) -> Self {
+        Self { layer_norm: true, ..self }
     }
 
     /// `members` such perceptrons on one input.
@@ -87,6 +133,10 @@ impl Mlp {
 
     pub(crate) fn head(&self) -> Head {
         self.head
+    }
+
+    pub(crate) fn unit(&self) -> Unit {
+        self.unit
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -107,9 +157,11 @@ impl Mlp {
         let layers: Vec<Layer> = self
             .sizes
             .windows(2)
-            .map(|size| {
-                let layer = Layer { offset, inputs: size[0], outputs: size[1] };
-                offset += layer.weights() + layer.outputs;
+            .enumerate()
+            .map(|(i, size)| {
+                let norm = self.layer_norm && i + 1 < self.depth();
+                let layer = Layer { offset, inputs: size[0], outputs: size[1], norm };
+                offset += layer.parameters();
                 layer
             })
             .collect();
@@ -117,7 +169,7 @@ impl Mlp {
     }
 
     pub(crate) fn member_parameters(&self) -> usize {
-        self.sizes.windows(2).map(|size| (size[0] + 1) * size[1]).sum()
+        self.layers().map(Layer::parameters).sum()
     }
 
     pub(crate) fn output_shape(&self, batch: usize) -> Shape {
@@ -127,7 +179,8 @@ impl Mlp {
         }
     }
 
-    /// Fresh parameters, weights and biases uniform on ±1/√inputs as PyTorch's `Linear` draws them.
+    /// Fresh parameters, weights and biases uniform on ±1/√inputs as PyTorch's `Linear` draws them; a normalisation
+    /// starts with scale 1 and shift 0.
     pub fn init(&self, stream: &mut Stream) -> Vec<f32> {
         let mut theta = Vec::with_capacity(self.members * self.member_parameters());
         for _ in 0..self.members {
@@ -135,6 +188,10 @@ impl Mlp {
                 let bound = 1.0 / libm::sqrt(layer.inputs as f64);
                 let count = layer.weights() + layer.outputs;
                 theta.extend((0..count).map(|_| stream.uniform_in(-bound, bound) as f32));
+                if layer.norm {
+                    theta.extend(std::iter::repeat_n(1.0, layer.outputs));
+                    theta.extend(std::iter::repeat_n(0.0, layer.outputs));
+                }
             }
         }
         theta
@@ -147,19 +204,19 @@ impl Mlp {
         let mut parameters = Vec::new();
         for member in 0..self.members {
             for (i, layer) in self.layers().enumerate() {
-                let offset = member * member_parameters + layer.offset;
-                parameters.push(Parameter {
-                    member,
-                    name: format!("{i}.weight"),
-                    offset,
-                    shape: vec![layer.outputs, layer.inputs],
-                });
-                parameters.push(Parameter {
-                    member,
-                    name: format!("{i}.bias"),
-                    offset: offset + layer.weights(),
-                    shape: vec![layer.outputs],
-                });
+                let mut offset = member * member_parameters + layer.offset;
+                let outputs = layer.outputs;
+                let mut add = |name: &str, shape: Vec<usize>| {
+                    let count = shape.iter().product::<usize>();
+                    parameters.push(Parameter { member, name: format!("{i}.{name}"), offset, shape });
+                    offset += count;
+                };
+                add("weight", vec![outputs, layer.inputs]);
+                add("bias", vec![outputs]);
+                if layer.norm {
+                    add("norm.weight", vec![outputs]);
+                    add("norm.bias", vec![outputs]);
+                }
             }
         }
         parameters
@@ -234,7 +291,21 @@ impl Mlp {
                 let b = theta.narrow(0, layer.offset + layer.weights(), layer.outputs)?;
                 y = y.matmul(&w.t()?)?.broadcast_add(&b)?;
                 if i + 1 < self.depth() {
-                    y = y.relu()?;
+                    y = match self.unit {
+                        Unit::Relu => y.relu()?,
+                        Unit::Gelu => y.gelu()?,
+                        Unit::Swish => y.silu()?,
+                    };
+                }
+                if layer.norm {
+                    let [scale, shift] = [1, 2].map(|i| {
+                        theta.narrow(0, layer.offset + layer.weights() + i * layer.outputs, layer.outputs)
+                    });
+                    let centred = y.broadcast_sub(&y.mean_keepdim(1)?)?;
+                    let variance =
+                        centred.sqr()?.mean_keepdim(1)?.affine(1.0, f64::from(kernels::EPSILON))?;
+                    let normalised = centred.broadcast_div(&variance.sqrt()?)?;
+                    y = normalised.broadcast_mul(&scale?)?.broadcast_add(&shift?)?;
                 }
             }
             outputs.push(if self.head == Head::Tanh { y.tanh()? } else { y });
@@ -254,6 +325,10 @@ mod tests {
     use candle_core::{Device, Var};
     use proptest::prelude::*;
 
+    fn units() -> impl Strategy<Value = Unit> {
+        prop_oneof![Just(Unit::Relu), Just(Unit::Gelu), Just(Unit::Swish)]
+    }
+
     /// Forward, dx and dθ of Σ y·c, in float32 through [`Mlp::forward`] or in float64 through candle's operations.
     fn evaluate(mlp: &Mlp, dtype: DType, x: &[f32], theta: &[f32], c: &[f32]) -> Result<[Vec<f64>; 3]> {
         let tensor = |data: &[f32]| Tensor::from_slice(data, data.len(), &Device::Cpu)?.to_dtype(dtype);
@@ -270,12 +345,20 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
         #[test]
         fn the_fused_network_is_candles_in_float64(
-            batch in 1usize..40, sizes in proptest::collection::vec(1usize..40, 2..5),
-            members in 1usize..4, tanh: bool, seed: u64,
+            batch in 1usize..40, mut sizes in proptest::collection::vec(1usize..40, 2..5),
+            members in 1usize..4, tanh: bool, unit in units(), layer_norm: bool, seed: u64,
         ) {
-            let mlp = Mlp::new(&sizes, if tanh { Head::Tanh } else { Head::Linear }).ensemble(members);
+            let hidden = 1..sizes.len() - 1;
+            if layer_norm {
+                // Of very few units all may be alike, and what divides by their deviation magnifies every rounding.
+                sizes[hidden].iter_mut().for_each(|size| *size += 16);
+            }
+            let mlp = Mlp::new(&sizes, if tanh { Head::Tanh } else { Head::Linear }).ensemble(members).units(unit);
+            let mlp = if layer_norm { mlp.layer_norm() } else { mlp };
             let mut stream = Stream::new(seed, "test");
-            let theta = mlp.init(&mut stream);
+            let mut theta = mlp.init(&mut stream);
+            // Scales and shifts other than 1 and 0.
+            theta.iter_mut().for_each(|x| *x += 0.1 * stream.normal() as f32);
             let mut draw = |n| (0..n).map(|_| stream.normal() as f32).collect::<Vec<_>>();
             let x = draw(batch * sizes[0]);
             let c = draw(members * batch * mlp.outputs());

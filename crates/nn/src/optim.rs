@@ -2,6 +2,7 @@
 
 use crate::kernels::{self, AdamConstants};
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var, bail};
+use std::cell::RefCell;
 
 /// Adam (Kingma and Ba 2015) with PyTorch's arithmetic and defaults but for `lr`: β = (0.9, 0.999), ε = 1e-8, no
 /// weight decay.
@@ -10,8 +11,15 @@ pub struct Adam {
     lr: f64,
     /// Steps taken.
     steps: u64,
-    /// First and second moments, `[2, parameters]`.
-    moments: Tensor,
+    moments: Moments,
+}
+
+/// First and second moments of each parameter.
+#[derive(Debug)]
+enum Moments {
+    /// In float32 on the CPU, where a step is one pass over all.
+    Fused(Vec<f32>, Vec<f32>),
+    Plain(Tensor, Tensor),
 }
 
 const BETA1: f64 = 0.9;
@@ -24,7 +32,12 @@ impl Adam {
     /// # Errors
     /// If the device has no room.
     pub fn new(theta: &Var, lr: f64) -> Result<Self> {
-        let moments = Tensor::zeros((2, theta.elem_count()), theta.dtype(), theta.device())?;
+        let moments = if theta.device().is_cpu() && theta.dtype() == DType::F32 {
+            let zeros = vec![0.0; theta.elem_count()];
+            Moments::Fused(zeros.clone(), zeros)
+        } else {
+            Moments::Plain(theta.zeros_like()?, theta.zeros_like()?)
+        };
         Ok(Self { lr, steps: 0, moments })
     }
 
@@ -37,32 +50,41 @@ impl Adam {
         let power = |beta: f64| libm::pow(beta, self.steps as f64);
         let step_size = self.lr / (1.0 - power(BETA1));
         let root_correction = 1.0 / libm::sqrt(1.0 - power(BETA2));
-        if theta.device().is_cpu() && theta.dtype() == DType::F32 {
-            let constants = AdamConstants {
-                beta1: BETA1 as f32,
-                beta2: BETA2 as f32,
-                one_minus_beta1: (1.0 - BETA1) as f32,
-                one_minus_beta2: (1.0 - BETA2) as f32,
-                step_size: step_size as f32,
-                root_correction: root_correction as f32,
-                epsilon: EPSILON as f32,
-            };
-            self.moments.inplace_op2(&gradient.contiguous()?, &Moments(constants))?;
-            return theta.inplace_op2(&self.moments, &Step(constants));
-        }
-        let first = (self.moments.get(0)?.affine(BETA1, 0.0)? + gradient.affine(1.0 - BETA1, 0.0)?)?;
-        let second =
-            (self.moments.get(1)?.affine(BETA2, 0.0)? + gradient.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
+        let (first, second) = match &mut self.moments {
+            Moments::Fused(first, second) => {
+                let constants = AdamConstants {
+                    beta1: BETA1 as f32,
+                    beta2: BETA2 as f32,
+                    one_minus_beta1: (1.0 - BETA1) as f32,
+                    one_minus_beta2: (1.0 - BETA2) as f32,
+                    step_size: step_size as f32,
+                    root_correction: root_correction as f32,
+                    epsilon: EPSILON as f32,
+                };
+                let step = Step { moments: RefCell::new((first, second)), constants };
+                return theta.inplace_op2(&gradient.contiguous()?, &step);
+            }
+            Moments::Plain(first, second) => (first, second),
+        };
+        *first = (first.affine(BETA1, 0.0)? + gradient.affine(1.0 - BETA1, 0.0)?)?;
+        *second = (second.affine(BETA2, 0.0)? + gradient.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
         let denominator = second.sqrt()?.affine(root_correction, EPSILON)?;
-        theta.set(&(theta.as_tensor() - (&first / denominator)?.affine(step_size, 0.0)?)?)?;
-        self.moments = Tensor::stack(&[first, second], 0)?;
-        Ok(())
+        theta.set(&(theta.as_tensor() - (&*first / denominator)?.affine(step_size, 0.0)?)?)
     }
 
-    /// Steps taken and the moments `[2, parameters]`, for a checkpoint.
-    #[must_use]
-    pub fn state(&self) -> (u64, &Tensor) {
-        (self.steps, &self.moments)
+    /// Steps taken, and the first and second moments, for a checkpoint.
+    ///
+    /// # Errors
+    /// If the device fails to hand them out.
+    pub fn state(&self) -> Result<(u64, [Vec<f32>; 2])> {
+        let moments = match &self.moments {
+            Moments::Fused(first, second) => [first.clone(), second.clone()],
+            Moments::Plain(first, second) => {
+                let values = |moments: &Tensor| moments.to_dtype(DType::F32)?.to_vec1();
+                [values(first)?, values(second)?]
+            }
+        };
+        Ok((self.steps, moments))
     }
 }
 
@@ -77,8 +99,10 @@ pub fn polyak(target: &Var, online: &Var, tau: f64) -> Result<()> {
     target.set(&(target.affine(1.0 - tau, 0.0)? + online.affine(tau, 0.0)?)?)
 }
 
-struct Moments(AdamConstants);
-struct Step(AdamConstants);
+struct Step<'a> {
+    moments: RefCell<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
+    constants: AdamConstants,
+}
 struct Polyak {
     one_minus_tau: f32,
     tau: f32,
@@ -101,30 +125,17 @@ fn same_length(name: &str, expected: usize, found: usize) -> Result<()> {
     if expected == found { Ok(()) } else { bail!("{name} over {expected} parameters was given {found}") }
 }
 
-impl InplaceOp2 for Moments {
+impl InplaceOp2 for Step<'_> {
     fn name(&self) -> &'static str {
-        "adam-moments"
+        "adam"
     }
 
-    fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        let (moments, gradient) = pair((m, ml), (g, gl))?;
-        same_length("Adam", moments.len() / 2, gradient.len())?;
-        let (first, second) = moments.split_at_mut(gradient.len());
-        kernels::adam_moments(first, second, gradient, self.0);
-        Ok(())
-    }
-}
-
-impl InplaceOp2 for Step {
-    fn name(&self) -> &'static str {
-        "adam-step"
-    }
-
-    fn cpu_fwd(&self, t: &mut CpuStorage, tl: &Layout, m: &CpuStorage, ml: &Layout) -> Result<()> {
-        let (theta, moments) = pair((t, tl), (m, ml))?;
-        same_length("Adam", moments.len() / 2, theta.len())?;
-        let (first, second) = moments.split_at(theta.len());
-        kernels::adam_step(theta, first, second, self.0);
+    fn cpu_fwd(&self, t: &mut CpuStorage, tl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
+        let (theta, gradient) = pair((t, tl), (g, gl))?;
+        let (first, second) = &mut *self.moments.borrow_mut();
+        same_length("Adam", theta.len(), gradient.len())?;
+        same_length("Adam", theta.len(), first.len())?;
+        kernels::adam(theta, first, second, gradient, self.constants);
         Ok(())
     }
 }
@@ -170,7 +181,8 @@ mod tests {
                 adam.step(&theta, &var(gradient, dtype)).unwrap();
                 polyak(&target, &theta, 0.005).unwrap();
             }
-            (values(&theta), values(&target), values(adam.state().1))
+            let moments = adam.state().unwrap().1.concat();
+            (values(&theta), values(&target), moments.into_iter().map(f64::from).collect::<Vec<_>>())
         };
         let gradients: Vec<Vec<f64>> = (0..50).map(|_| draw(1e-3)).collect();
         let (fused, exact) = (run(DType::F32, &gradients), run(DType::F64, &gradients));

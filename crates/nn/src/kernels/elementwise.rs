@@ -2,8 +2,8 @@
 //! use wider registers for the same additions but not other additions.
 #![allow(unsafe_code)]
 
-/// Compiles a loop twice, for the baseline and for AVX2, and takes the second where the processor has it. Without
-/// fused multiply-add both give the same bits.
+/// Compiles a loop for every level and takes the one in use. The operations are the same, so the bits are: nothing is
+/// fused or reordered but what is written so.
 macro_rules! wide {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
@@ -11,18 +11,24 @@ macro_rules! wide {
             #[inline(always)]
             fn plain($($arg: $type),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2")]
-                fn avx2($($arg: $type),*) $(-> $ret)? { plain($($arg),*) }
-                if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has the feature.
-                    return unsafe { avx2($($arg),*) };
-                }
+            #[target_feature(enable = "avx512f")]
+            fn avx512($($arg: $type),*) $(-> $ret)? { plain($($arg),*) }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $type),*) $(-> $ret)? { plain($($arg),*) }
+            match $crate::kernels::lanes::Level::current() {
+                // SAFETY: the processor has the features of its level.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::lanes::Level::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::lanes::Level::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::kernels::lanes::Level::Portable => plain($($arg),*),
             }
-            plain($($arg),*)
         }
     };
 }
+pub(super) use wide;
 
 /// The sum of `a[i] · b[i]`, in sixteen lanes and then a tree.
 #[inline(always)]
@@ -61,6 +67,28 @@ wide! {
                     lanes[i] += x[i];
                 }
             }
+        }
+    }
+}
+
+wide! {
+    /// Adds the products of each row of `a[.., width]` with that of `b` to its lanes.
+    fn add_products(a: &[f32], b: &[f32], width: usize, lanes: &mut [[f32; 16]]) {
+        for ((a, b), lanes) in a.chunks_exact(width).zip(b.chunks_exact(width)).zip(lanes) {
+            for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+                for i in 0..16 {
+                    lanes[i] += a[i] * b[i];
+                }
+            }
+        }
+    }
+}
+
+wide! {
+    /// x ← x · factor.
+    fn multiply(values: &mut [f32], factors: &[f32]) {
+        for (x, factor) in values.iter_mut().zip(factors) {
+            *x *= factor;
         }
     }
 }
@@ -106,20 +134,12 @@ pub(crate) struct AdamConstants {
 }
 
 wide! {
-    /// Moves both moments of every parameter: `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`.
-    fn adam_moments(first: &mut [f32], second: &mut [f32], gradient: &[f32], c: AdamConstants) {
-        for ((m, v), g) in first.iter_mut().zip(second).zip(gradient) {
+    /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `θ ← θ − step_size · m / (√v · root_correction + ε)`.
+    fn adam(theta: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], c: AdamConstants) {
+        for (((theta, m), v), g) in theta.iter_mut().zip(first).zip(second).zip(gradient) {
             *m = c.beta1 * *m + c.one_minus_beta1 * g;
             *v = c.beta2 * *v + c.one_minus_beta2 * (g * g);
-        }
-    }
-}
-
-wide! {
-    /// `θ ← θ − step_size · m / (√v · root_correction + ε)`.
-    fn adam_step(theta: &mut [f32], first: &[f32], second: &[f32], c: AdamConstants) {
-        for ((theta, m), v) in theta.iter_mut().zip(first).zip(second) {
-            *theta -= c.step_size * m / (v.sqrt() * c.root_correction + c.epsilon);
+            *theta -= c.step_size * *m / (v.sqrt() * c.root_correction + c.epsilon);
         }
     }
 }

@@ -3,9 +3,13 @@
 
 mod elementwise;
 mod lanes;
+mod norm;
 mod panels;
+mod smooth;
 mod transpose;
 
-pub(crate) use elementwise::{AdamConstants, adam_moments, adam_step, linear_of_one, polyak};
+pub(crate) use elementwise::{AdamConstants, adam, linear_of_one, polyak};
 pub use lanes::simd;
+pub(crate) use norm::{EPSILON, Normalised, normalise, normalise_one};
 pub(crate) use panels::{Panels, linear, linear_backward_input, linear_backward_parameters};
+pub(crate) use smooth::{GELU, Gated, SWISH, gate, tanh};

@@ -5,19 +5,20 @@
 //! the first cache. Weights are read where they lie. Each output is a sum over the inner dimension in order, fused
 //! multiply-adds from start to end: neither the lanes' width nor the shape of a tile decides a bit.
 
-use super::elementwise::{add_dots, add_rows, tree};
+use super::elementwise::{add_dots, add_rows, multiply, tree};
 use super::lanes::{Lanes, Level, Portable};
+use super::smooth::{Gated, gate, gate_with_slope};
 use super::transpose::transpose;
 use std::cell::RefCell;
 use std::ops::Range;
 
 /// Columns of a panel; the last one of a matrix is as wide as its columns need, in whole lanes.
-const WIDTH: usize = 64;
+pub(super) const WIDTH: usize = 64;
 
 /// Rows of the inner dimension that are multiplied at a time.
 const DEPTH: usize = 64;
 
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Layers of at most this many outputs get their weights' gradient by dot products along the samples.
 const THIN: usize = 8;
@@ -59,7 +60,7 @@ fn cut(columns: usize) -> impl Iterator<Item = (usize, usize)> {
 
 impl Panels {
     /// Panels of any content, all of which the caller overwrites.
-    fn take(rows: usize, columns: usize) -> Self {
+    pub(super) fn take(rows: usize, columns: usize) -> Self {
         let len = rows * columns.next_multiple_of(LANES);
         let spare = SPARE.with_borrow_mut(|spare| {
             let found = spare.iter().rposition(|data| data.len() == len)?;
@@ -86,6 +87,51 @@ impl Panels {
         panels
     }
 
+    /// How many features there are.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Each panel's columns.
+    pub(super) fn cut(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        cut(self.columns).map(|(start, width)| start..start + width)
+    }
+
+    /// Each panel, row after row.
+    pub(super) fn panels(&self) -> impl Iterator<Item = &[f32]> {
+        self.data.chunks(self.rows * WIDTH)
+    }
+
+    /// Each panel, row after row.
+    pub(super) fn panels_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.data.chunks_mut(self.rows * WIDTH)
+    }
+
+    /// x ← unit(x), and where `slopes` are wanted, the slopes at x.
+    pub(crate) fn gate(&mut self, unit: Gated, slopes: bool) -> Option<Self> {
+        if !slopes {
+            gate(&mut self.data, unit);
+            return None;
+        }
+        let mut slopes = Self::take(self.rows, self.columns);
+        gate_with_slope(&mut self.data, &mut slopes.data, unit);
+        Some(slopes)
+    }
+
+    /// 1 where x is above 0, and 0 elsewhere: the slopes of a ReLU.
+    pub(crate) fn positive(&self) -> Self {
+        let mut slopes = Self::take(self.rows, self.columns);
+        for (slope, x) in slopes.data.iter_mut().zip(&self.data) {
+            *slope = if *x > 0.0 { 1.0 } else { 0.0 };
+        }
+        slopes
+    }
+
+    /// x ← x · factor, element by element.
+    pub(crate) fn multiply(&mut self, factors: &Self) {
+        multiply(&mut self.data, &factors.data);
+    }
+
     /// How many samples there are.
     pub(crate) fn samples(&self) -> usize {
         self.columns
@@ -104,7 +150,7 @@ impl Panels {
     }
 
     /// Each row's sum. Columns that fill up the last lanes must hold 0.
-    fn row_sums(&self, sums: &mut [f32]) {
+    pub(super) fn row_sums(&self, sums: &mut [f32]) {
         let mut lanes = vec![[0f32; LANES]; self.rows];
         for (start, width) in cut(self.columns) {
             add_rows(&self.data[start * self.rows..][..width * self.rows], width, &mut lanes);
