@@ -104,7 +104,7 @@ impl Speeds {
     }
 
     fn seconds(&self, config: &RunConfig) -> Option<f64> {
-        let alike = |other: &RunConfig| other.task == config.task && other.td3.hidden == config.td3.hidden;
+        let alike = |other: &RunConfig| other.task == config.task && other.hidden() == config.hidden();
         let speeds: Vec<f64> =
             self.0.iter().filter(|(other, _)| alike(other)).map(|(_, speed)| *speed).collect();
         let mean = speeds.iter().sum::<f64>() / speeds.len() as f64;

@@ -84,3 +84,8 @@ pub(crate) fn theta_from_weights(
     }
     Ok(theta)
 }
+
+/// The name of one of a critic's parameters: `critic1.0.weight`.
+pub(crate) fn critic_name(prefix: &str, member: usize, name: &str) -> String {
+    format!("{prefix}critic{}.{name}", member + 1)
+}

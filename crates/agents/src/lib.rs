@@ -6,10 +6,13 @@
 
 mod actor;
 mod dai;
+mod sac;
 mod td3;
+mod tensors;
 
 pub use actor::Actor;
 pub use dai::{Dai, DaiConfig, Schedule, ScheduleShape};
+pub use sac::{Sac, SacConfig};
 pub use td3::{Td3, Td3Config};
 
 use anyhow::Result;

@@ -1,9 +1,10 @@
 //! TD3: Fujimoto, van Hoof and Meger 2018, "Addressing Function Approximation Error in Actor-Critic Methods"
 //! (arXiv 1802.09477), Algorithm 1, with the authors' later settings (256-256, batch 256, Adam 3e-4).
 
-use crate::actor::{theta_from_weights, weights_from_theta};
+use crate::actor::{critic_name, theta_from_weights, weights_from_theta};
+use crate::tensors::{Transitions, scalar, var};
 use crate::{Actor, Agent, Batch, Metrics, Weights};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Head, Mlp, backward, polyak};
 use streams::Stream;
@@ -69,10 +70,9 @@ impl Td3 {
         let actor = Mlp::new(&sizes(observation_dim, action_dim), Head::Tanh);
         let critics = Mlp::new(&sizes(observation_dim + action_dim, 1), Head::Linear).ensemble(2);
         let mut init = Stream::new(seed, "init");
-        let var = |theta: Vec<f32>| Var::from_tensor(&Tensor::from_slice(&theta, theta.len(), device)?);
         let (phi, theta) = (actor.init(&mut init), critics.init(&mut init));
-        let (phi, phi_target) = (var(phi.clone())?, var(phi)?);
-        let (theta, theta_target) = (var(theta.clone())?, var(theta)?);
+        let (phi, phi_target) = (var(&phi, device)?, var(&phi, device)?);
+        let (theta, theta_target) = (var(&theta, device)?, var(&theta, device)?);
         Ok(Self {
             actor_optimiser: Adam::new(&phi, config.learning_rate)?,
             critic_optimiser: Adam::new(&theta, config.learning_rate)?,
@@ -125,17 +125,13 @@ impl Td3 {
         let config = &self.config;
         let limit = self.action_limit;
         let size = batch.rewards.len();
-        let matrix = |data: &[f32]| Tensor::from_slice(data, (size, data.len() / size), &self.device);
-        let s = matrix(batch.observations)?;
-        let a = matrix(batch.actions)?;
-        let r = matrix(batch.rewards)?;
-        let next_s = matrix(batch.next_observations)?;
-        let not_terminal = matrix(batch.not_terminal)?;
+        let Transitions { s, a, r, next_s, not_terminal } = Transitions::new(batch, &self.device)?;
         self.updates += 1;
 
         // ã ← clip(μ_φ′(s′) + clip(ε, −c, c), ±limit),  ε ~ N(0, σ̃)
         let clip = config.target_noise_clip * limit;
-        let epsilon = matrix(noise)?.affine(config.target_policy_noise * limit, 0.0)?.clamp(-clip, clip)?;
+        let epsilon = Tensor::from_slice(noise, a.shape(), &self.device)?;
+        let epsilon = epsilon.affine(config.target_policy_noise * limit, 0.0)?.clamp(-clip, clip)?;
         let next_a =
             self.actor.forward(&next_s, &self.phi_target.as_detached_tensor())?.affine(limit, 0.0)?;
         let next_a = (next_a + epsilon)?.clamp(-limit, limit)?;
@@ -205,16 +201,6 @@ impl Td3 {
 
 fn actor_name(prefix: &str, name: &str) -> String {
     format!("{prefix}actor.{name}")
-}
-
-fn critic_name(prefix: &str, member: usize, name: &str) -> String {
-    format!("{prefix}critic{}.{name}", member + 1)
-}
-
-fn scalar(what: &str, update: u64, loss: &Tensor) -> Result<f64> {
-    let value = f64::from(loss.to_scalar::<f32>()?);
-    ensure!(value.is_finite(), "the {what} is {value} at update {update}");
-    Ok(value)
 }
 
 impl Agent for Td3 {

@@ -3,61 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
-use agents::{Batch, Td3, Td3Config, Weights};
+mod golden;
+
+use agents::{Td3, Td3Config, Weights};
 use candle_core::Device;
-use safetensors::SafeTensors;
-
-struct Golden(Weights);
-
-impl Golden {
-    fn read(case: &str) -> Self {
-        let path = format!("{}/../../tests/goldens/td3/{case}.safetensors", env!("CARGO_MANIFEST_DIR"));
-        let bytes = std::fs::read(path).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let values = |data: &[u8]| data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Self(
-            tensors
-                .iter()
-                .map(|(name, t)| (name.to_owned(), (t.shape().to_vec(), values(t.data()))))
-                .collect(),
-        )
-    }
-
-    fn below(&self, prefix: &str) -> Weights {
-        let cut = |name: &str| name.strip_prefix(prefix).map(str::to_owned);
-        self.0.iter().filter_map(|(name, array)| Some((cut(name)?, array.clone()))).collect()
-    }
-
-    fn shape(&self, name: &str) -> &[usize] {
-        &self.0[name].0
-    }
-
-    /// Row `i` of an array whose first axis is the update.
-    fn row(&self, name: &str, i: usize) -> &[f32] {
-        let (shape, values) = &self.0[name];
-        let width = values.len() / shape[0];
-        &values[i * width..][..width]
-    }
-}
-
-fn distances(ours: &Weights, golden: &Weights) -> (f64, f64) {
-    assert!(!golden.is_empty());
-    let mut count = 0.0;
-    let (mut max, mut sum) = (0f64, 0f64);
-    for (name, (shape, expected)) in golden {
-        assert_eq!(&ours[name].0, shape, "{name}");
-        for (a, b) in ours[name].1.iter().zip(expected) {
-            let difference = f64::from(a - b).abs();
-            max = max.max(difference);
-            sum += difference * difference;
-            count += 1.0;
-        }
-    }
-    (max, (sum / count).sqrt())
-}
+use golden::{Golden, distances};
 
 fn check(case: &str, hidden: [usize; 2]) {
-    let golden = Golden::read(case);
+    let golden = Golden::read("td3", case);
     let limit = f64::from(golden.row("constant.max_action", 0)[0]);
     let config = Td3Config {
         hidden: hidden.to_vec(),
@@ -80,14 +33,7 @@ fn check(case: &str, hidden: [usize; 2]) {
 
     let mut actor_losses = 0;
     for i in 0..golden.shape("batch.reward")[0] {
-        let batch = Batch {
-            observations: golden.row("batch.state", i),
-            actions: golden.row("batch.action", i),
-            rewards: golden.row("batch.reward", i),
-            next_observations: golden.row("batch.next_state", i),
-            not_terminal: golden.row("batch.not_done", i),
-        };
-        let metrics = td3.update_with_noise(&batch, golden.row("noise.target", i)).unwrap();
+        let metrics = td3.update_with_noise(&golden.batch(i), golden.row("noise.target", i)).unwrap();
         let expected = f64::from(golden.row("loss.critic", i)[0]);
         let found = metrics[0].1;
         assert!(

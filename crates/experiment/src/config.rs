@@ -25,8 +25,12 @@ pub struct RunConfig {
     pub mujoco: String,
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// TD3's own settings.
-    pub td3: Td3Settings,
+    /// TD3's own settings, for the algorithms `td3` and `td3-dai`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub td3: Option<Td3Settings>,
+    /// SAC's own settings, for the algorithm `sac`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sac: Option<SacSettings>,
     /// The replay buffer.
     pub replay: ReplaySettings,
     /// When and how the policy is evaluated.
@@ -47,6 +51,8 @@ pub enum Algorithm {
     Td3,
     /// Cao 2025, on TD3.
     Td3Dai,
+    /// Haarnoja et al. 2018.
+    Sac,
 }
 
 /// TD3's settings, by the names of its paper. Noise is in units of the action limit.
@@ -69,6 +75,27 @@ pub struct Td3Settings {
     pub target_noise_clip: f64,
     /// Critic updates for each actor update.
     pub policy_delay: u64,
+    /// Steps with uniform random actions, before updates begin.
+    pub start_steps: u64,
+}
+
+/// SAC's settings, by the names of its paper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SacSettings {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Adam's learning rate: actor, critics and temperature.
+    pub learning_rate: f64,
+    /// γ.
+    pub discount: f64,
+    /// τ.
+    pub polyak: f64,
+    /// α, or what it starts from where it is learned.
+    pub temperature: f64,
+    /// The entropy, an action dimension, that α is learned for; α stays as it is where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_entropy: Option<f64>,
     /// Steps with uniform random actions, before updates begin.
     pub start_steps: u64,
 }
@@ -177,6 +204,28 @@ impl RunConfig {
     #[must_use]
     pub fn directory(&self) -> String {
         format!("{}/{}/seed{}-{}-{}", self.task, self.arm, self.seed, steps_label(self.steps), self.id())
+    }
+
+    /// Widths of the hidden layers.
+    #[must_use]
+    pub fn hidden(&self) -> &[usize] {
+        let td3 = self.td3.as_ref().map(|td3| &td3.hidden);
+        td3.or(self.sac.as_ref().map(|sac| &sac.hidden)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Steps with uniform random actions, before updates begin.
+    #[must_use]
+    pub fn start_steps(&self) -> u64 {
+        let td3 = self.td3.as_ref().map(|td3| td3.start_steps);
+        td3.or(self.sac.as_ref().map(|sac| sac.start_steps)).unwrap_or(0)
+    }
+
+    /// Sets [`Self::start_steps`].
+    pub fn set_start_steps(&mut self, steps: u64) {
+        let td3 = self.td3.as_mut().map(|td3| &mut td3.start_steps);
+        for start_steps in td3.into_iter().chain(self.sac.as_mut().map(|sac| &mut sac.start_steps)) {
+            *start_steps = steps;
+        }
     }
 
     /// A configuration that was written by [`Self::to_toml`].

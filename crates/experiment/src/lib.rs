@@ -14,7 +14,7 @@ mod store;
 pub use claims::{Claim, Claims, Metric, Reading, Window};
 pub use config::{
     Algorithm, DaiSettings, Evaluation, ExpertGoal, NoisePlacement, ReplaySettings, RunConfig, RunId,
-    ScheduleShape, Td3Settings,
+    SacSettings, ScheduleShape, Td3Settings,
 };
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Profile, Protocol, Statistics, Task};

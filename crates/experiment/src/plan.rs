@@ -113,7 +113,12 @@ impl Plan {
                     config.seed = seed;
                     config.steps = profile.steps;
                     config.algorithm = arm.algorithm;
-                    config.td3.start_steps = profile.start_steps.unwrap_or(config.td3.start_steps);
+                    if arm.algorithm == Algorithm::Sac {
+                        config.sac.clone_from(&experiment.protocol.sac);
+                        config.td3 = None;
+                    }
+                    let start_steps = profile.start_steps.or(task.start_steps);
+                    config.set_start_steps(start_steps.unwrap_or(config.start_steps()));
                     config.dai = arm.dai.as_ref().map(|dai| dai.resolve(profile.steps, expert.id()));
                     if selection.takes(&config) {
                         let needs = config.dai.is_some().then(|| expert.clone());
@@ -160,7 +165,8 @@ fn base(experiment: &Experiment, task: &Task, every: u64) -> RunConfig {
         steps: 0,
         mujoco: protocol.mujoco.clone(),
         algorithm: Algorithm::Td3,
-        td3,
+        td3: Some(td3),
+        sac: None,
         replay: protocol.replay.clone(),
         evaluation: Evaluation { every, episodes: protocol.evaluation.episodes },
         dai: None,

@@ -1,7 +1,7 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
 use crate::{Algorithm, Claims, DaiSettings, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId};
-use crate::{SCHEMA, ScheduleShape, Td3Settings};
+use crate::{SCHEMA, SacSettings, ScheduleShape, Td3Settings};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
@@ -34,8 +34,11 @@ pub struct Protocol {
     pub cite: String,
     /// The version of libmujoco.
     pub mujoco: String,
-    /// TD3's settings, for every arm.
+    /// TD3's settings, for every arm of the algorithms `td3` and `td3-dai`, and for experts.
     pub td3: Td3Settings,
+    /// SAC's settings, for every arm of the algorithm `sac`.
+    #[serde(default)]
+    pub sac: Option<SacSettings>,
     /// The replay buffer, for every arm.
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.
@@ -135,7 +138,7 @@ pub struct Task {
     pub title: String,
     /// The published score that its expert's goal is a share of.
     pub expert: ScoreOf,
-    /// In place of `td3.start_steps`.
+    /// In place of the algorithm's `start_steps`.
     #[serde(default)]
     pub start_steps: Option<u64>,
     /// In place of `evaluation.every`.
@@ -171,7 +174,7 @@ pub struct Profile {
     pub seeds: Spanned<Vec<u64>>,
     /// Environment steps.
     pub steps: u64,
-    /// In place of `td3.start_steps`, where a budget is too short for it.
+    /// In place of the algorithm's `start_steps`, where a budget is too short for it.
     #[serde(default)]
     pub start_steps: Option<u64>,
     /// In place of `evaluation.every`.
@@ -242,6 +245,12 @@ impl Experiment {
         let arms: Vec<&str> = protocol.arm.iter().map(|arm| arm.id.as_str()).collect();
         let tasks: Vec<&str> = protocol.task.iter().map(|task| task.id.as_str()).collect();
         for arm in &protocol.arm {
+            if arm.algorithm == Algorithm::Sac && protocol.sac.is_none() {
+                return bad(format!(
+                    "arm `{}`: the algorithm `sac` takes its settings from `[sac]`: add it",
+                    arm.id
+                ));
+            }
             if (arm.algorithm == Algorithm::Td3Dai) != arm.dai.is_some() {
                 return bad(format!(
                     "arm `{}`: `dai = {{ … }}` goes with the algorithm `td3-dai` and with no other",
@@ -322,6 +331,13 @@ fn check_settings(protocol: &Protocol) -> Result<(), String> {
     within("td3.exploration_noise", td3.exploration_noise, 0.0, 10.0)?;
     within("td3.target_policy_noise", td3.target_policy_noise, 0.0, 10.0)?;
     within("td3.target_noise_clip", td3.target_noise_clip, 0.0, 10.0)?;
+    if let Some(sac) = &protocol.sac {
+        within("sac.discount", sac.discount, 0.0, 1.0)?;
+        within("sac.polyak", sac.polyak, 0.0, 1.0)?;
+        within("sac.learning_rate", sac.learning_rate, 0.0, 1.0)?;
+        within("sac.temperature", sac.temperature, 1e-6, 1e6)?;
+        within("sac.target_entropy", sac.target_entropy.unwrap_or(-1.0), -100.0, 100.0)?;
+    }
     within("expert.fraction", protocol.expert.fraction, 0.0, 10.0)?;
     within("statistics.confidence", protocol.statistics.confidence, 0.5, 0.999)?;
     within("statistics.iqr_factor", protocol.statistics.iqr_factor, 0.0, 100.0)?;
@@ -334,7 +350,9 @@ fn check_settings(protocol: &Protocol) -> Result<(), String> {
     let positive = [
         ("td3.policy_delay", td3.policy_delay),
         ("td3.start_steps", td3.start_steps),
-        ("td3.hidden", td3.hidden.iter().map(|&width| width as u64).min().unwrap_or(0)),
+        ("td3.hidden", narrowest(&td3.hidden)),
+        ("sac.start_steps", protocol.sac.as_ref().map_or(1, |sac| sac.start_steps)),
+        ("sac.hidden", narrowest(protocol.sac.as_ref().map_or(&[1], |sac| &sac.hidden))),
         ("replay.capacity", protocol.replay.capacity as u64),
         ("replay.batch_size", protocol.replay.batch_size as u64),
         ("evaluation.episodes", protocol.evaluation.episodes as u64),
@@ -345,6 +363,10 @@ fn check_settings(protocol: &Protocol) -> Result<(), String> {
         Some((name, _)) => Err(format!("`{name}` must be at least 1")),
         None => Ok(()),
     }
+}
+
+fn narrowest(hidden: &[usize]) -> u64 {
+    hidden.iter().min().map_or(0, |&width| width as u64)
 }
 
 /// Seeds, none twice.

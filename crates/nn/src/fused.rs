@@ -279,7 +279,7 @@ impl CustomOp3 for FusedMlp {
     }
 }
 
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (layout.contiguous_offsets(), storage) {
         (Some((start, end)), CpuStorage::F32(data)) => Ok(&data[start..end]),
         _ => bail!("a fused network takes contiguous float32 tensors"),

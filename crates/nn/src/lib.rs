@@ -10,8 +10,10 @@ mod gradients;
 mod kernels;
 mod mlp;
 mod optim;
+mod squashed;
 
 pub use gradients::{Gradients, backward};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter, Unit};
 pub use optim::{Adam, polyak};
+pub use squashed::SquashedGaussian;

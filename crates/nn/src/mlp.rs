@@ -315,7 +315,7 @@ impl Mlp {
 }
 
 /// Whether a network of this input is one fused operation.
-fn is_fused(x: &Tensor) -> bool {
+pub(crate) fn is_fused(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 

@@ -1,26 +1,36 @@
 //! From a run's configuration to its agent.
 
 use crate::expert::read_weights;
-use agents::{Actor, Agent, Dai, DaiConfig, Schedule, Td3, Td3Config};
+use agents::{Actor, Agent, Dai, DaiConfig, Sac, SacConfig, Schedule, Td3, Td3Config};
 use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
-use experiment::{Algorithm, DaiSettings, NoisePlacement, RunConfig, ScheduleShape, Td3Settings};
+use experiment::{
+    Algorithm, DaiSettings, NoisePlacement, RunConfig, SacSettings, ScheduleShape, Td3Settings,
+};
 use std::path::Path;
 
 /// The agent of `config`, fresh. `expert` is the directory of the expert's recorded run, where one guides.
 pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Result<Box<dyn Agent>> {
     let dims = (spec.observation_dim, spec.action_dim);
     let device = Device::Cpu;
-    let td3 = Td3::new(td3_config(&config.td3), dims, spec.action_limit, config.seed, &device)?;
-    match (config.algorithm, &config.dai) {
-        (Algorithm::Td3, _) => Ok(Box::new(td3)),
-        (Algorithm::Td3Dai, dai) => {
-            let dai = dai.as_ref().context("a run of td3-dai has no `[dai]` in its configuration")?;
+    let td3 = || {
+        let settings = config.td3.as_ref().context("the configuration has no `[td3]`")?;
+        Td3::new(td3_config(settings), dims, spec.action_limit, config.seed, &device)
+    };
+    match config.algorithm {
+        Algorithm::Td3 => Ok(Box::new(td3()?)),
+        Algorithm::Sac => {
+            let settings = config.sac.as_ref().context("the configuration has no `[sac]`")?;
+            let limit = spec.action_limit;
+            Ok(Box::new(Sac::new(sac_config(settings), dims, limit, config.seed, &device)?))
+        }
+        Algorithm::Td3Dai => {
+            let dai = config.dai.as_ref().context("the configuration has no `[dai]`")?;
             let directory = expert.context("a run of td3-dai was given no expert")?;
             let weights = read_weights(&directory.join("policy.safetensors"))?;
             let expert = Actor::from_weights(&weights, dims, spec.action_limit, &device)?;
-            Ok(Box::new(Dai::new(td3, expert, dai_config(dai))))
+            Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai))))
         }
     }
 }
@@ -35,6 +45,18 @@ fn td3_config(settings: &Td3Settings) -> Td3Config {
         target_policy_noise: settings.target_policy_noise,
         target_noise_clip: settings.target_noise_clip,
         policy_delay: settings.policy_delay,
+        start_steps: settings.start_steps,
+    }
+}
+
+fn sac_config(settings: &SacSettings) -> SacConfig {
+    SacConfig {
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        discount: settings.discount,
+        polyak: settings.polyak,
+        temperature: settings.temperature,
+        target_entropy: settings.target_entropy,
         start_steps: settings.start_steps,
     }
 }

@@ -115,7 +115,7 @@ impl Rig {
             }
             Part::Draw => self.replay.draw(self.config.replay.batch_size, &mut self.draws, &mut self.drawn),
             Part::Act => {
-                self.agent.explore(self.config.td3.start_steps, &self.observation, &mut self.action)?;
+                self.agent.explore(self.config.start_steps(), &self.observation, &mut self.action)?;
             }
             Part::Environment => drop(self.step()),
         }
@@ -131,7 +131,7 @@ impl Rig {
 pub fn train_on(config: &RunConfig, directory: &Path, watch: impl FnMut(Progress)) -> Result<()> {
     let mut config = config.clone();
     config.steps = u64::MAX;
-    config.td3.start_steps = 1000;
+    config.set_start_steps(1000);
     config.evaluation.every = u64::MAX;
     train(&config, directory, None, watch)
 }

@@ -113,7 +113,7 @@ pub fn train(
         std::mem::swap(&mut s, &mut next_s);
         episode_return += step.reward;
 
-        if t >= config.td3.start_steps {
+        if t >= config.start_steps() {
             let update = Instant::now();
             replay.draw(config.replay.batch_size, &mut draws, &mut drawn);
             let metrics = agent.update(&batch(&drawn))?;

@@ -6,6 +6,7 @@ mod lanes;
 mod norm;
 mod panels;
 mod smooth;
+mod squashed;
 mod transpose;
 
 pub(crate) use elementwise::{AdamConstants, adam, linear_of_one, polyak};
@@ -13,3 +14,4 @@ pub use lanes::simd;
 pub(crate) use norm::{EPSILON, Normalised, normalise, normalise_one};
 pub(crate) use panels::{Panels, linear, linear_backward_input, linear_backward_parameters};
 pub(crate) use smooth::{GELU, Gated, SWISH, gate, tanh};
+pub(crate) use squashed::{LN_SQRT_2_PI, squash, squash_backward};
