@@ -29,8 +29,10 @@ def of_torch(torch):
     return f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, MKL {mkl}"
 
 
-class Td3:
-    """TD3's update as single-file implementations write it: eager PyTorch, one Adam a network group."""
+class Learner:
+    """What the agents below share: perceptrons, twin critics with their targets, and replay full of random numbers."""
+
+    outputs = 1  # of the actor, an action dimension
 
     def __init__(self, args):
         import numpy as np
@@ -39,15 +41,8 @@ class Td3:
         self.np, self.torch, self.args = np, torch, args
         torch.set_num_threads(1)
         torch.manual_seed(0)
-
-        def network(inputs, outputs):
-            layers, sizes = [], [inputs, *args.hidden]
-            for i, o in zip(sizes, sizes[1:]):
-                layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
-            return torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], outputs))
-
         o, a = args.observation, args.action
-        make = [lambda: network(o, a), lambda: network(o + a, 1), lambda: network(o + a, 1)]
+        make = [lambda: self.network(o, self.outputs * a), lambda: self.network(o + a, 1), lambda: self.network(o + a, 1)]
         self.nets = [f() for f in make]
         self.targets = [f() for f in make]
         for net, target in zip(self.nets, self.targets):
@@ -63,6 +58,36 @@ class Td3:
         self.rows = ROWS
         self.random = random
 
+    def network(self, inputs, outputs):
+        Linear, ReLU = self.torch.nn.Linear, self.torch.nn.ReLU
+        layers, sizes = [], [inputs, *self.args.hidden]
+        for i, o in zip(sizes, sizes[1:]):
+            layers += [Linear(i, o), ReLU()]
+        return self.torch.nn.Sequential(*layers, Linear(sizes[-1], outputs))
+
+    def draw(self):
+        torch = self.torch
+        rows = self.random.integers(0, self.rows, self.args.batch)
+        s, a, r, next_s = (torch.from_numpy(column[rows]) for column in self.replay)
+        return s, a, r, next_s, torch.from_numpy(self.ended[rows])
+
+    def step_critics(self, s, a, y):
+        mse, (_, q1, q2) = self.torch.nn.functional.mse_loss, self.nets
+        sa = self.torch.cat([s, a], 1)
+        loss = mse(q1(sa), y) + mse(q2(sa), y)
+        self.critic_adam.zero_grad()
+        loss.backward()
+        self.critic_adam.step()
+
+    def polyak(self, first):
+        for net, target in zip(self.nets[first:], self.targets[first:]):
+            for p, t in zip(net.parameters(), target.parameters()):
+                t.data.copy_(0.005 * p.data + 0.995 * t.data)
+
+
+class Td3(Learner):
+    """TD3's update as single-file implementations write it: eager PyTorch, one Adam a network group."""
+
     def act(self, s):
         with self.torch.no_grad():
             a = self.torch.tanh(self.nets[0](self.torch.as_tensor(s)))
@@ -70,38 +95,99 @@ class Td3:
         return a.numpy().clip(-1, 1)
 
     def update(self):
-        torch, batch = self.torch, self.args.batch
-        actor, q1, q2 = self.nets
+        torch = self.torch
+        actor, q1, _ = self.nets
         actor_target, q1_target, q2_target = self.targets
-        rows = self.random.integers(0, self.rows, batch)
-        s, a, r, next_s = (torch.from_numpy(column[rows]) for column in self.replay)
-        ended = torch.from_numpy(self.ended[rows])
+        s, a, r, next_s, ended = self.draw()
         with torch.no_grad():
             noise = (torch.randn_like(a) * 0.2).clamp(-0.5, 0.5)
             next_sa = torch.cat([next_s, (torch.tanh(actor_target(next_s)) + noise).clamp(-1, 1)], 1)
             y = r + (1 - ended) * 0.99 * torch.min(q1_target(next_sa), q2_target(next_sa))
-        sa = torch.cat([s, a], 1)
-        loss = torch.nn.functional.mse_loss(q1(sa), y) + torch.nn.functional.mse_loss(q2(sa), y)
-        self.critic_adam.zero_grad()
-        loss.backward()
-        self.critic_adam.step()
+        self.step_critics(s, a, y)
         self.updates += 1
         if self.updates % 2 == 0:
             loss = -q1(torch.cat([s, torch.tanh(actor(s))], 1)).mean()
             self.actor_adam.zero_grad()
             loss.backward()
             self.actor_adam.step()
-            for net, target in zip(self.nets, self.targets):
-                for p, t in zip(net.parameters(), target.parameters()):
-                    t.data.copy_(0.005 * p.data + 0.995 * t.data)
+            self.polyak(0)
         return 1
 
 
-def torch_td3(args):
-    learner = Td3(args)
+class Sac(Learner):
+    """SAC's update as single-file implementations write it, with a learned temperature. Some rest the actor on every
+    other update and move it twice on the next: the work is the same."""
+
+    outputs = 2
+
+    def __init__(self, args):
+        super().__init__(args)
+        self.log_alpha = self.torch.zeros(1, requires_grad=True)
+        self.alpha_adam = self.torch.optim.Adam([self.log_alpha], lr=3e-4)
+
+    def sample(self, s):
+        torch = self.torch
+        mean, log_std = self.nets[0](s).chunk(2, dim=1)
+        gaussian = torch.distributions.Normal(mean, (-5 + 3.5 * (torch.tanh(log_std) + 1)).exp())
+        u = gaussian.rsample()
+        y = torch.tanh(u)
+        density = gaussian.log_prob(u) - torch.log(1 - y.pow(2) + 1e-6)
+        return y, density.sum(1, keepdim=True)
+
+    def update(self):
+        torch = self.torch
+        _, q1, q2 = self.nets
+        _, q1_target, q2_target = self.targets
+        s, a, r, next_s, ended = self.draw()
+        alpha = self.log_alpha.exp().item()
+        with torch.no_grad():
+            next_a, next_density = self.sample(next_s)
+            next_sa = torch.cat([next_s, next_a], 1)
+            next_value = torch.min(q1_target(next_sa), q2_target(next_sa)) - alpha * next_density
+            y = r + (1 - ended) * 0.99 * next_value
+        self.step_critics(s, a, y)
+        action, density = self.sample(s)
+        sa = torch.cat([s, action], 1)
+        loss = (alpha * density - torch.min(q1(sa), q2(sa))).mean()
+        self.actor_adam.zero_grad()
+        loss.backward()
+        self.actor_adam.step()
+        loss = -(self.log_alpha.exp() * (density.detach() - self.args.action)).mean()
+        self.alpha_adam.zero_grad()
+        loss.backward()
+        self.alpha_adam.step()
+        self.polyak(1)
+        return 1
+
+
+def updates(learner):
     for _ in range(4):
         learner.update()
     serve(learner.update, of_torch(learner.torch))
+
+
+def torch_networks(args):
+    """Forward and backward through twin critics with normalised GELU units."""
+    import torch
+
+    torch.set_num_threads(1)
+
+    def network():
+        layers, sizes = [], [args.observation + args.action, *args.hidden]
+        for i, o in zip(sizes, sizes[1:]):
+            layers += [torch.nn.Linear(i, o), torch.nn.GELU(approximate="tanh"), torch.nn.LayerNorm(o, eps=1e-6)]
+        return torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 1))
+
+    critics, x = [network(), network()], torch.randn(args.batch, args.observation + args.action)
+
+    def once():
+        for critic in critics:
+            critic.zero_grad()
+        sum(critic(x).square().sum() for critic in critics).backward()
+        return 1
+
+    once()
+    serve(once, of_torch(torch))
 
 
 def torch_training(args):
@@ -162,16 +248,15 @@ def filled(model, args):
     buffer.full, buffer.pos = True, 0
 
 
-def sb3_td3(args):
+def sb3(args, name, **settings):
     import stable_baselines3
     import torch
-    from stable_baselines3 import TD3
 
     torch.set_num_threads(1)
-    model = TD3(
+    model = getattr(stable_baselines3, name)(
         "MlpPolicy", spaces(args), learning_rate=3e-4, batch_size=args.batch, buffer_size=ROWS,
-        policy_kwargs={"net_arch": args.hidden}, seed=0,
-    )
+        policy_kwargs={"net_arch": args.hidden}, seed=0, **settings,
+    )  # fmt: skip
     model._setup_learn(1)
     filled(model, args)
 
@@ -183,14 +268,14 @@ def sb3_td3(args):
     serve(once, "Stable-Baselines3 " + stable_baselines3.__version__)
 
 
-def sbx_td3(args):
+def sbx(args, name, **settings):
     import jax
     import sbx
 
-    model = sbx.TD3(
-        "MlpPolicy", spaces(args), learning_rate=3e-4, batch_size=args.batch, buffer_size=ROWS, policy_delay=2,
-        policy_kwargs={"net_arch": args.hidden}, seed=0,
-    )
+    model = getattr(sbx, name)(
+        "MlpPolicy", spaces(args), learning_rate=3e-4, batch_size=args.batch, buffer_size=ROWS,
+        policy_kwargs={"net_arch": args.hidden}, seed=0, **settings,
+    )  # fmt: skip
     model._setup_learn(1)
     filled(model, args)
 
@@ -233,10 +318,14 @@ def sgemm(args):
 
 
 PARTS = {
-    "torch-td3": torch_td3,
+    "torch-td3": lambda args: updates(Td3(args)),
+    "torch-sac": lambda args: updates(Sac(args)),
+    "torch-networks": torch_networks,
     "torch-training": torch_training,
-    "sb3-td3": sb3_td3,
-    "sbx-td3": sbx_td3,
+    "sb3-td3": lambda args: sb3(args, "TD3"),
+    "sb3-sac": lambda args: sb3(args, "SAC"),
+    "sbx-td3": lambda args: sbx(args, "TD3", policy_delay=2),
+    "sbx-sac": lambda args: sbx(args, "SAC"),
     "gymnasium": gymnasium_steps,
     "sgemm": sgemm,
 }

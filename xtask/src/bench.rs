@@ -4,17 +4,21 @@
 //! answers with what it did. The driver gives each its slice in turn, round after round, so that whatever else the
 //! machine does falls on all alike; ratios are taken within a round.
 
+mod flop;
+
 use crate::args::BenchArgs;
 use crate::{exit, say, say_json};
 use anyhow::{Context, Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use clap::ValueEnum;
 use diagnostics::BadInput;
-use experiment::{Plan, RunConfig, Selection};
+use experiment::{Algorithm, Plan, RunConfig, SacSettings, Selection};
+use nn::{Head, Mlp, Unit};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use streams::Stream;
 
 /// What a contestant answers.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -113,8 +117,10 @@ impl Contestant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum What {
-    /// Updates of an agent, against the rate of products and against peers
+    /// Updates of TD3 and of SAC, against the rate of products and against peers
     Updates,
+    /// Forward and backward through networks as offline agents have them: 512-512-512-512, GELU, layer normalisation
+    Networks,
     /// Environment steps, against Gymnasium
     Steps,
     /// Steps of the whole training loop
@@ -129,6 +135,7 @@ impl What {
     fn name(self) -> &'static str {
         match self {
             Self::Updates => "updates",
+            Self::Networks => "networks",
             Self::Steps => "environment steps",
             Self::Training => "whole training loop",
             Self::Parts => "parts of a training step",
@@ -264,109 +271,161 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     Ok(exit::FINE)
 }
 
-/// The comparisons on one task: updates, the environment, the whole loop, and several runs at a time.
-fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
-    let spec = envs::make(&config.task)?.spec().clone();
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("config.toml");
-    std::fs::write(&file, config.to_toml())?;
-    let program = std::env::current_exe()?;
-    let ours = |part: &str, count: usize, name: &str| {
+/// Who competes over the runs of one configuration.
+struct Contest<'a> {
+    args: &'a BenchArgs,
+    config: &'a RunConfig,
+    dims: (usize, usize),
+    /// The configuration's file.
+    file: PathBuf,
+}
+
+impl<'a> Contest<'a> {
+    fn new(args: &'a BenchArgs, config: &'a RunConfig, dims: (usize, usize), folder: &Path) -> Result<Self> {
+        let file = folder.join(format!("{}.toml", config.id()));
+        std::fs::write(&file, config.to_toml())?;
+        Ok(Self { args, config, dims, file })
+    }
+
+    /// `count` processes of ours at the same time.
+    fn ours(&self, part: &str, count: usize, name: &str) -> Result<Contestant> {
+        let program = std::env::current_exe()?;
         Contestant::new(name, count, || {
             let mut command = Command::new(&program);
-            command.arg("contestant").arg(part).arg("--config").arg(&file);
+            command.arg("contestant").arg(part).arg("--config").arg(&self.file);
             command
         })
-    };
-    let peer = |part: &str, name: &str| -> Result<Option<Contestant>> {
-        let Some(python) = &args.peers else { return Ok(None) };
+    }
+
+    /// A part of `peers.py`, where peers are wanted.
+    fn peer(&self, part: &str, name: &str, hidden: &[usize]) -> Result<Option<Contestant>> {
+        let Some(python) = &self.args.peers else { return Ok(None) };
         let script = crate::args::root()?.join("benches/peers/peers.py");
-        let hidden: Vec<String> = config.td3.hidden.iter().map(ToString::to_string).collect();
+        let numbers =
+            |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let contestant = Contestant::new(name, 1, || {
             let mut command = Command::new(python);
-            command.arg(&script).arg(part).args(["--task", &config.task]);
-            command.args(["--observation", &spec.observation_dim.to_string()]);
-            command.args(["--action", &spec.action_dim.to_string()]);
-            command.args(["--hidden", &hidden.join(",")]);
-            command.args(["--batch", &config.replay.batch_size.to_string()]);
+            command.arg(&script).arg(part).args(["--task", &self.config.task]);
+            command.args(["--observation", &self.dims.0.to_string()]);
+            command.args(["--action", &self.dims.1.to_string()]);
+            command.args(["--hidden", &numbers(hidden)]);
+            command.args(["--batch", &self.config.replay.batch_size.to_string()]);
             command
         })?;
         Ok(Some(contestant))
-    };
-    let title = |what: &str| {
-        format!(
-            "{what}, TD3 {}, batch {}, {} ({} observations, {} actions)",
-            config.td3.hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"),
-            config.replay.batch_size,
-            config.task,
-            spec.observation_dim,
-            spec.action_dim,
-        )
-    };
-    let dims = (spec.observation_dim, spec.action_dim);
-    let flop = td3_flop(&config.td3.hidden, dims, config.replay.batch_size, config.td3.policy_delay);
+    }
 
-    let mut comparisons = Vec::new();
-    let mut add = |what: What, unit, contestants: &dyn Fn() -> Result<Vec<Contestant>>| -> Result<()> {
-        if args.measures(what) {
-            let flop = (what == What::Updates).then_some(flop);
-            comparisons.push(compare(args, what, title(what.name()), unit, flop, contestants()?)?);
-        }
-        Ok(())
-    };
-    add(What::Updates, "updates/s", &|| {
-        let mut all = vec![ours("update", 1, "reprise")?, ours("product", 1, PRODUCT)?];
+    fn title(&self, what: What, network: &str) -> String {
+        let (observations, actions) = self.dims;
+        format!(
+            "{}, {network}, batch {}, {} ({observations} observations, {actions} actions)",
+            what.name(),
+            self.config.replay.batch_size,
+            self.config.task,
+        )
+    }
+
+    /// Updates of the configuration's algorithm, which `peers.py` and people call by these names.
+    fn updates(&self, (key, name): (&str, &str)) -> Result<Comparison> {
+        let hidden = self.config.hidden();
+        let peer = |part: &str, name| self.peer(part, name, hidden);
+        let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
         all.extend(peer("sgemm", "sgemm 256³, PyTorch")?);
-        all.extend(peer("torch-td3", "PyTorch eager, CleanRL's loop")?);
-        all.extend(peer("sb3-td3", "Stable-Baselines3")?);
-        all.extend(peer("sbx-td3", "SBX (JAX), 50 updates a call")?);
-        Ok(all)
-    })?;
-    add(What::Steps, "steps/s", &|| {
-        Ok([Some(ours("environment", 1, "reprise")?), peer("gymnasium", "Gymnasium")?]
-            .into_iter()
-            .flatten()
-            .collect())
-    })?;
-    add(What::Training, "steps/s", &|| {
-        let peer = peer("torch-training", "PyTorch eager, CleanRL's loop")?;
-        Ok([Some(ours("training", 1, "reprise")?), peer].into_iter().flatten().collect())
-    })?;
-    add(What::Parts, "times/s", &|| {
-        Ok(vec![
-            ours("training", 1, "the whole loop")?,
-            ours("update", 1, "update")?,
-            ours("draw", 1, "of which drawing the batch")?,
-            ours("act", 1, "acting")?,
-            ours("environment", 1, "environment")?,
-        ])
-    })?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    add(What::Scaling, "updates/s", &|| {
-        Ok(vec![ours("update", cores, &format!("{cores} runs at a time"))?, ours("update", 1, "one run")?])
-    })?;
-    Ok(comparisons)
+        all.extend(peer(&format!("torch-{key}"), "PyTorch eager, CleanRL's loop")?);
+        all.extend(peer(&format!("sb3-{key}"), "Stable-Baselines3")?);
+        all.extend(peer(&format!("sbx-{key}"), "SBX (JAX), 50 updates a call")?);
+        let title = self.title(What::Updates, &format!("{name} {}", dashed(hidden)));
+        let flop = flop::update(self.config, self.dims);
+        compare(self.args, What::Updates, title, "updates/s", Some(flop), all)
+    }
+
+    /// A critic's step as offline agents take it, the optimiser left out.
+    fn networks(&self) -> Result<Comparison> {
+        let mut all = vec![self.ours("networks", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
+        all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", &WIDE)?);
+        all.extend(self.peer("torch-networks", "PyTorch eager", &WIDE)?);
+        let network = format!("twin critics {}, GELU, layer normalisation", dashed(&WIDE));
+        let inputs = self.dims.0 + self.dims.1;
+        let flop = flop::forward_and_backward(inputs, &WIDE, 2, self.config.replay.batch_size);
+        let title = self.title(What::Networks, &network);
+        compare(self.args, What::Networks, title, "passes/s", Some(flop), all)
+    }
+
+    fn others(&self, what: What) -> Result<Comparison> {
+        let peer = |part: &str, name| self.peer(part, name, self.config.hidden());
+        let (unit, all) = match what {
+            What::Steps => {
+                let all = [Some(self.ours("environment", 1, "reprise")?), peer("gymnasium", "Gymnasium")?];
+                ("steps/s", all.into_iter().flatten().collect())
+            }
+            What::Training => {
+                let peer = peer("torch-training", "PyTorch eager, CleanRL's loop")?;
+                let all = [Some(self.ours("training", 1, "reprise")?), peer];
+                ("steps/s", all.into_iter().flatten().collect())
+            }
+            What::Parts => {
+                let all = vec![
+                    self.ours("training", 1, "the whole loop")?,
+                    self.ours("update", 1, "update")?,
+                    self.ours("draw", 1, "of which drawing the batch")?,
+                    self.ours("act", 1, "acting")?,
+                    self.ours("environment", 1, "environment")?,
+                ];
+                ("times/s", all)
+            }
+            _ => {
+                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                let together = self.ours("update", cores, &format!("{cores} runs at a time"))?;
+                ("updates/s", vec![together, self.ours("update", 1, "one run")?])
+            }
+        };
+        let title = self.title(what, &format!("TD3 {}", dashed(self.config.hidden())));
+        compare(self.args, what, title, unit, None, all)
+    }
 }
 
-/// Floating-point operations of one TD3 update, averaged over both kinds of update: no gradient of an input that needs
-/// none, and none of the critic's weights for the actor's loss.
-fn td3_flop(
-    hidden: &[usize],
-    (observations, actions): (usize, usize),
-    batch: usize,
-    policy_delay: u64,
-) -> f64 {
-    let products = |first: usize, last: usize| {
-        let sizes = [&[first], hidden, &[last]].concat();
-        let all: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
-        (all, all - sizes[0] * sizes[1])
+/// The hidden layers of [`What::Networks`].
+const WIDE: [usize; 4] = [512; 4];
+
+fn dashed(hidden: &[usize]) -> String {
+    hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
+}
+
+/// The same run with SAC as its paper has it, its networks and rates those of TD3.
+fn sac(config: &RunConfig) -> Option<RunConfig> {
+    let td3 = config.td3.as_ref()?;
+    let sac = SacSettings {
+        hidden: td3.hidden.clone(),
+        learning_rate: td3.learning_rate,
+        discount: td3.discount,
+        polyak: td3.polyak,
+        temperature: 1.0,
+        target_entropy: Some(-1.0),
+        start_steps: td3.start_steps,
     };
-    let (actor, actor_inner) = products(observations, actions);
-    let (critic, critic_inner) = products(observations + actions, 1);
-    // Target action; two target values; forward, weights' and inputs' gradients of two critics.
-    let critics = actor + 2 * critic + 2 * (2 * critic + critic_inner);
-    let policy = 2 * actor + actor_inner + critic + critic_inner + actions * hidden[0];
-    2.0 * batch as f64 * (critics as f64 + policy as f64 / policy_delay as f64)
+    Some(RunConfig { algorithm: Algorithm::Sac, td3: None, sac: Some(sac), ..config.clone() })
+}
+
+/// The comparisons on one task.
+fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
+    let spec = envs::make(&config.task)?.spec().clone();
+    let folder = tempfile::tempdir()?;
+    let dims = (spec.observation_dim, spec.action_dim);
+    let td3 = Contest::new(args, config, dims, folder.path())?;
+    let config_of_sac = sac(config).context("the profile's first arm is not one of TD3")?;
+    let sac = Contest::new(args, &config_of_sac, dims, folder.path())?;
+    let mut comparisons = Vec::new();
+    for what in What::value_variants().iter().filter(|what| args.measures(**what)) {
+        match what {
+            What::Updates => {
+                comparisons.push(td3.updates(("td3", "TD3"))?);
+                comparisons.push(sac.updates(("sac", "SAC"))?);
+            }
+            What::Networks => comparisons.push(td3.networks()?),
+            _ => comparisons.push(td3.others(*what)?),
+        }
+    }
+    Ok(comparisons)
 }
 
 fn print(results: &Results) {
@@ -408,6 +467,7 @@ pub(crate) fn contestant(part: &str, config: &Path) -> Result<u8> {
     let config = RunConfig::parse(&file, &std::fs::read_to_string(config)?)?;
     match part {
         "training" => return training_loop(&config),
+        "networks" => return networks(&config),
         "product" => {
             let (n, device) = (256, Device::Cpu);
             let a = Tensor::full(0.5f32, (n, n), &device)?;
@@ -428,6 +488,25 @@ pub(crate) fn contestant(part: &str, config: &Path) -> Result<u8> {
     };
     let mut rig = training::Rig::new(&config)?;
     serve(|| rig.run(part).map(|()| 1.0))
+}
+
+/// Forward and backward through twin critics of the configuration's task.
+fn networks(config: &RunConfig) -> Result<u8> {
+    let spec = envs::make(&config.task)?.spec().clone();
+    let inputs = spec.observation_dim + spec.action_dim;
+    let sizes = [&[inputs], WIDE.as_slice(), &[1]].concat();
+    let critics = Mlp::new(&sizes, Head::Linear).units(Unit::Gelu).layer_norm().ensemble(2);
+    let mut stream = Stream::new(config.seed, "networks");
+    let theta = critics.init(&mut stream);
+    let theta = Var::from_tensor(&Tensor::from_slice(&theta, theta.len(), &Device::Cpu)?)?;
+    let batch = config.replay.batch_size;
+    let x: Vec<f32> = (0..batch * inputs).map(|_| stream.normal() as f32).collect();
+    let x = Tensor::from_vec(x, (batch, inputs), &Device::Cpu)?;
+    serve(|| {
+        let loss = critics.forward(&x, &theta)?.sqr()?.sum_all()?;
+        nn::backward(&loss)?;
+        Ok(1.0)
+    })
 }
 
 fn seconds_asked() -> Option<f64> {

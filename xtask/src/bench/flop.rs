@@ -1,0 +1,46 @@
+//! Floating-point operations of updates, as few as will do: no gradient of an input that needs none, and none of the
+//! critics' weights for the actor's loss.
+
+use experiment::RunConfig;
+
+/// Multiply-adds of one sample through all layers of a network, and through all but the first.
+fn network(first: usize, hidden: &[usize], last: usize) -> (usize, usize) {
+    let sizes = [&[first], hidden, &[last]].concat();
+    let all: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    (all, all - sizes[0] * sizes[1])
+}
+
+/// One update of a run of `config`, averaged over all kinds of update.
+pub(super) fn update(config: &RunConfig, (observations, actions): (usize, usize)) -> f64 {
+    let hidden = config.hidden();
+    let (critic, critic_inner) = network(observations + actions, hidden, 1);
+    // Through a critic, to the action alone.
+    let through = critic_inner + actions * hidden[0];
+    let (each, policy, delay) = if let Some(td3) = &config.td3 {
+        let (actor, actor_inner) = network(observations, hidden, actions);
+        (actor, 2 * actor + actor_inner + critic + through, td3.policy_delay)
+    } else {
+        let (actor, actor_inner) = network(observations, hidden, 2 * actions);
+        (actor, 2 * actor + actor_inner + 2 * (critic + through), 1)
+    };
+    // Next action; two target values; forward, weights' and inputs' gradients of two critics.
+    let critics = each + 2 * critic + 2 * (2 * critic + critic_inner);
+    2.0 * config.replay.batch_size as f64 * (critics as f64 + policy as f64 / delay as f64)
+}
+
+/// Forward, and the gradients of the weights, of `members` networks on one input.
+pub(super) fn forward_and_backward(first: usize, hidden: &[usize], members: usize, batch: usize) -> f64 {
+    let (all, inner) = network(first, hidden, 1);
+    2.0 * (batch * members * (2 * all + inner)) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twin_critics_are_counted_by_hand() {
+        // 3 → 4 → 1: 12 + 4 multiply-adds forward and for the weights, 4 for the hidden units.
+        assert_eq!(forward_and_backward(3, &[4], 2, 10), 2.0 * 10.0 * 2.0 * (16.0 + 16.0 + 4.0));
+    }
+}
