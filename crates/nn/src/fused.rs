@@ -56,9 +56,9 @@ impl Hidden {
                 let (dscale, dshift) = layer.norm_mut(dtheta);
                 normalised.backward_parameters(g, dscale, dshift);
             }
-            normalised.backward(g, layer.norm(theta).0);
-        }
-        if let Some(slopes) = &self.slopes {
+            let slopes = self.slopes.as_ref().expect("a tape keeps the slopes before a normalisation");
+            normalised.backward(g, layer.norm(theta).0, slopes);
+        } else if let Some(slopes) = &self.slopes {
             g.multiply(slopes);
         }
     }
@@ -165,7 +165,8 @@ impl FusedMlp {
         let saved = self.saved.lock().expect("no pass panics while it holds the lock");
         let Some(Saved { x, hidden }) = &*saved else { bail!("a pass without a tape has no gradient") };
 
-        let mut dtheta = theta.track_op().then(|| vec![0f32; thetas.len()]);
+        // Every layer writes its own part.
+        let mut dtheta = theta.track_op().then(|| kernels::take_spare(thetas.len()));
         // Each input's gradient, with the input's first column and its number of columns.
         let mut columns = 0;
         let mut dinputs = inputs.map(|input| {
@@ -216,7 +217,6 @@ impl FusedMlp {
                 dinput.map(|(values, ..)| Tensor::from_vec(values, input.shape(), device)).transpose()?;
         }
         let Some(dtheta) = dtheta else { return Ok((tensors, None)) };
-        let dtheta = Tensor::from_vec(dtheta, theta.shape(), device)?;
         Ok((tensors, gradients::hand_over(theta, dtheta)?))
     }
 }

@@ -3,28 +3,57 @@
 //! candle adds every gradient to a tensor of zeros of its own. For a network's θ, whose gradient comes in one piece from
 //! one fused operation, that would be three more passes over the parameters.
 
+use crate::kernels::keep_spare;
+#[cfg(doc)]
+use crate::kernels::take_spare;
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, TensorId, Var};
+use candle_core::{Device, Result, Tensor, TensorId, Var};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// The gradients of a loss.
 pub struct Gradients {
     store: GradStore,
-    handed_over: HashMap<TensorId, Tensor>,
+    handed_over: HandedOver,
+}
+
+/// The gradient of one variable.
+#[derive(Clone, Copy, Debug)]
+pub enum Gradient<'a> {
+    /// As a fused network handed it over.
+    Slice(&'a [f32]),
+    /// As candle has it.
+    Tensor(&'a Tensor),
+}
+
+impl<'a> From<&'a Tensor> for Gradient<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        Self::Tensor(tensor)
+    }
 }
 
 impl Gradients {
     /// The gradient of `variable`, if the loss depends on it.
     #[must_use]
-    pub fn of(&self, variable: &Var) -> Option<&Tensor> {
-        self.handed_over.get(&variable.id()).or_else(|| self.store.get(variable))
+    pub fn of(&self, variable: &Var) -> Option<Gradient<'_>> {
+        let handed_over = self.handed_over.0.get(&variable.id()).map(|values| Gradient::Slice(values));
+        handed_over.or_else(|| self.store.get(variable).map(Gradient::Tensor))
+    }
+}
+
+/// Gradients by variable, whose memory serves the next ones.
+#[derive(Default)]
+struct HandedOver(HashMap<TensorId, Vec<f32>>);
+
+impl Drop for HandedOver {
+    fn drop(&mut self) {
+        self.0.drain().for_each(|(_, values)| keep_spare(values));
     }
 }
 
 thread_local! {
     /// What fused operations hand over while [`backward`] runs on this thread.
-    static HANDED_OVER: RefCell<Option<HashMap<TensorId, Tensor>>> = const { RefCell::new(None) };
+    static HANDED_OVER: RefCell<Option<HandedOver>> = const { RefCell::new(None) };
 }
 
 /// The gradients of `loss` with respect to all variables that it depends on.
@@ -32,25 +61,28 @@ thread_local! {
 /// # Errors
 /// If an operation has no gradient.
 pub fn backward(loss: &Tensor) -> Result<Gradients> {
-    HANDED_OVER.set(Some(HashMap::new()));
+    HANDED_OVER.set(Some(HandedOver::default()));
     let store = loss.backward();
     let handed_over = HANDED_OVER.take().unwrap_or_default();
     Ok(Gradients { store: store?, handed_over })
 }
 
-/// Hands over the gradient of `theta` if it is a variable and [`backward`] runs; gives it back for candle otherwise.
-pub(crate) fn hand_over(theta: &Tensor, gradient: Tensor) -> Result<Option<Tensor>> {
-    HANDED_OVER.with_borrow_mut(|handed_over| match handed_over {
+/// Hands over the gradient of `theta`, in memory of [`take_spare`], if it is a variable and [`backward`] runs; gives it
+/// back for candle otherwise.
+pub(crate) fn hand_over(theta: &Tensor, gradient: Vec<f32>) -> Result<Option<Tensor>> {
+    let kept = HANDED_OVER.with_borrow_mut(|handed_over| match handed_over {
         Some(handed_over) if theta.is_variable() => {
-            let sum = match handed_over.remove(&theta.id()) {
-                Some(earlier) => (earlier + gradient)?,
-                None => gradient,
-            };
-            handed_over.insert(theta.id(), sum);
-            Ok(None)
+            if let Some(sum) = handed_over.0.get_mut(&theta.id()) {
+                sum.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += g);
+                keep_spare(gradient);
+            } else {
+                handed_over.0.insert(theta.id(), gradient);
+            }
+            None
         }
-        _ => Ok(Some(gradient)),
-    })
+        _ => Some(gradient),
+    });
+    kept.map(|gradient| Tensor::from_vec(gradient, theta.shape(), &Device::Cpu)).transpose()
 }
 
 #[cfg(test)]
@@ -69,16 +101,19 @@ mod tests {
         let x =
             Var::from_tensor(&Tensor::new(&[[0.5f32, -1.0, 2.0], [1.0, 0.0, 3.0]], &Device::Cpu).unwrap());
         let x = x.unwrap();
-        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values = |gradient: Gradient<'_>| match gradient {
+            Gradient::Slice(values) => values.to_vec(),
+            Gradient::Tensor(tensor) => tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+        };
         // Used twice, both parts are summed; behind another operation, candle takes it on.
         let twice = (theta.as_tensor() * 2.0).unwrap();
         let once = |theta: &Tensor| mlp.forward(&x, theta).unwrap().sqr().unwrap().sum_all().unwrap();
         let loss = (once(&theta) + once(&theta)).unwrap();
         let (ours, candles) = (backward(&loss).unwrap(), loss.backward().unwrap());
-        assert_eq!(values(ours.of(&theta).unwrap()), values(candles.get(&theta).unwrap()));
-        assert_eq!(values(ours.of(&x).unwrap()), values(candles.get(&x).unwrap()));
+        assert_eq!(values(ours.of(&theta).unwrap()), values(candles.get(&theta).unwrap().into()));
+        assert_eq!(values(ours.of(&x).unwrap()), values(candles.get(&x).unwrap().into()));
         let loss = once(&twice);
         let (ours, candles) = (backward(&loss).unwrap(), loss.backward().unwrap());
-        assert_eq!(values(ours.of(&theta).unwrap()), values(candles.get(&theta).unwrap()));
+        assert_eq!(values(ours.of(&theta).unwrap()), values(candles.get(&theta).unwrap().into()));
     }
 }

@@ -12,7 +12,7 @@ mod mlp;
 mod optim;
 mod squashed;
 
-pub use gradients::{Gradients, backward};
+pub use gradients::{Gradient, Gradients, backward};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter, Unit};
 pub use optim::{Adam, polyak};

@@ -1,7 +1,8 @@
 //! Adam and Polyak averaging over flat parameter vectors.
 
+use crate::gradients::Gradient;
 use crate::kernels::{self, AdamConstants};
-use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use std::cell::RefCell;
 
 /// Adam (Kingma and Ba 2015) with PyTorch's arithmetic and defaults but for `lr`: β = (0.9, 0.999), ε = 1e-8, no
@@ -45,7 +46,8 @@ impl Adam {
     ///
     /// # Errors
     /// If the lengths differ.
-    pub fn step(&mut self, theta: &Var, gradient: &Tensor) -> Result<()> {
+    pub fn step<'a>(&mut self, theta: &Var, gradient: impl Into<Gradient<'a>>) -> Result<()> {
+        let gradient = gradient.into();
         self.steps += 1;
         let power = |beta: f64| libm::pow(beta, self.steps as f64);
         let step_size = self.lr / (1.0 - power(BETA1));
@@ -61,10 +63,22 @@ impl Adam {
                     root_correction: root_correction as f32,
                     epsilon: EPSILON as f32,
                 };
-                let step = Step { moments: RefCell::new((first, second)), constants };
-                return theta.inplace_op2(&gradient.contiguous()?, &step);
+                let copy;
+                let gradient = match gradient {
+                    Gradient::Slice(gradient) => gradient,
+                    Gradient::Tensor(gradient) => {
+                        copy = gradient.flatten_all()?.to_vec1::<f32>()?;
+                        &copy
+                    }
+                };
+                let moments = RefCell::new((first.as_mut_slice(), second.as_mut_slice()));
+                return theta.inplace_op1(&Step { moments, gradient, constants });
             }
             Moments::Plain(first, second) => (first, second),
+        };
+        let gradient = match gradient {
+            Gradient::Slice(values) => &Tensor::from_slice(values, theta.shape(), theta.device())?,
+            Gradient::Tensor(tensor) => tensor,
         };
         *first = (first.affine(BETA1, 0.0)? + gradient.affine(1.0 - BETA1, 0.0)?)?;
         *second = (second.affine(BETA2, 0.0)? + gradient.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
@@ -100,7 +114,8 @@ pub fn polyak(target: &Var, online: &Var, tau: f64) -> Result<()> {
 }
 
 struct Step<'a> {
-    moments: RefCell<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
+    moments: RefCell<(&'a mut [f32], &'a mut [f32])>,
+    gradient: &'a [f32],
     constants: AdamConstants,
 }
 struct Polyak {
@@ -125,17 +140,20 @@ fn same_length(name: &str, expected: usize, found: usize) -> Result<()> {
     if expected == found { Ok(()) } else { bail!("{name} over {expected} parameters was given {found}") }
 }
 
-impl InplaceOp2 for Step<'_> {
+impl InplaceOp1 for Step<'_> {
     fn name(&self) -> &'static str {
         "adam"
     }
 
-    fn cpu_fwd(&self, t: &mut CpuStorage, tl: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        let (theta, gradient) = pair((t, tl), (g, gl))?;
+    fn cpu_fwd(&self, theta: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let theta = match (theta, layout.contiguous_offsets()) {
+            (CpuStorage::F32(theta), Some((start, end))) => &mut theta[start..end],
+            _ => bail!("a fused step takes contiguous float32 tensors"),
+        };
         let (first, second) = &mut *self.moments.borrow_mut();
-        same_length("Adam", theta.len(), gradient.len())?;
+        same_length("Adam", theta.len(), self.gradient.len())?;
         same_length("Adam", theta.len(), first.len())?;
-        kernels::adam(theta, first, second, gradient, self.constants);
+        kernels::adam(theta, first, second, self.gradient, self.constants);
         Ok(())
     }
 }
@@ -178,7 +196,7 @@ mod tests {
             let (theta, target) = (var(&start, dtype), var(&start, dtype));
             let mut adam = Adam::new(&theta, 3e-4).unwrap();
             for gradient in gradients {
-                adam.step(&theta, &var(gradient, dtype)).unwrap();
+                adam.step(&theta, var(gradient, dtype).as_tensor()).unwrap();
                 polyak(&target, &theta, 0.005).unwrap();
             }
             let moments = adam.state().unwrap().1.concat();
@@ -199,7 +217,7 @@ mod tests {
     #[test]
     fn the_first_step_is_lr_against_the_sign() {
         let theta = var(&[1.0, -2.0], DType::F32);
-        Adam::new(&theta, 0.5).unwrap().step(&theta, &var(&[3.0, -0.1], DType::F32)).unwrap();
+        Adam::new(&theta, 0.5).unwrap().step(&theta, var(&[3.0, -0.1], DType::F32).as_tensor()).unwrap();
         assert_eq!(values(&theta), [0.5, -1.5]);
     }
 }

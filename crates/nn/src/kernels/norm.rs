@@ -35,11 +35,14 @@ pub(crate) fn normalise_one(x: &[f32], scale: &[f32], shift: &[f32]) -> Vec<f32>
 }
 
 impl Normalised {
-    /// Turns the gradient `g` of what came out, in place, into that of what came in.
-    pub(crate) fn backward(&self, g: &mut Panels, scale: &[f32]) {
+    /// Turns the gradient `g` of what came out, in place, into that of what came in, and multiplies that by `slopes`:
+    /// the gradient of what came into the units before.
+    pub(crate) fn backward(&self, g: &mut Panels, scale: &[f32], slopes: &Panels) {
         let samples = g.cut();
-        for ((g, x), samples) in g.panels_mut().zip(self.x.panels()).zip(samples) {
-            normalise_panel_backward(g, x, scale, &self.rstd[samples]);
+        for (((g, x), slopes), samples) in
+            g.panels_mut().zip(self.x.panels()).zip(slopes.panels()).zip(samples)
+        {
+            normalise_panel_backward(g, x, slopes, scale, &self.rstd[samples]);
         }
     }
 
@@ -86,9 +89,9 @@ wide! {
 }
 
 wide! {
-    /// From the gradient of y to that of what came in, in place: `g ← rstd · (s − mean s − x · mean(s · x))` with
-    /// `s = scale · g` and `x` as [`normalise_panel`] left it.
-    fn normalise_panel_backward(g: &mut [f32], x: &[f32], scale: &[f32], rstd: &[f32]) {
+    /// From the gradient of y to that of what came in, times `slopes`, in place:
+    /// `g ← slope · rstd · (s − mean s − x · mean(s · x))` with `s = scale · g` and `x` as [`normalise_panel`] left it.
+    fn normalise_panel_backward(g: &mut [f32], x: &[f32], slopes: &[f32], scale: &[f32], rstd: &[f32]) {
         let width = rstd.len();
         let (mut sums, mut dots) = ([0f32; WIDTH], [0f32; WIDTH]);
         for ((g, x), scale) in g.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(scale) {
@@ -100,9 +103,11 @@ wide! {
         }
         let share = 1.0 / scale.len() as f32;
         sums.iter_mut().chain(&mut dots).for_each(|sum| *sum *= share);
-        for (g, x) in g.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-            for ((((g, x), sum), dot), rstd) in g.iter_mut().zip(x).zip(&sums).zip(&dots).zip(rstd) {
-                *g = rstd * (*g - sum - x * dot);
+        let rows = g.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(slopes.chunks_exact(width));
+        for ((g, x), slopes) in rows {
+            let columns = g.iter_mut().zip(x).zip(slopes).zip(&sums).zip(&dots).zip(rstd);
+            for (((((g, x), slope), sum), dot), rstd) in columns {
+                *g = slope * rstd * (*g - sum - x * dot);
             }
         }
     }
