@@ -70,11 +70,14 @@ fn every_message_is_the_one_on_record() {
     let nothing = |_: &Checkout| {};
     let protocol = "experiments/dai/protocol.toml";
 
+    let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
     check("an unknown paper", &["reproduce", "--paper", "dia"], &nothing, &[]);
     check("an unknown profile", &["reproduce", "--paper", "dai", "--profile", "quik"], &nothing, &[]);
     check("an unknown verb", &["reprodcue"], &nothing, &[]);
     check("an unknown flag", &["plan", "--papr", "dai"], &nothing, &[]);
     check("no jobs", &["reproduce", "--paper", "dai", "--jobs", "0"], &nothing, &[]);
+    check("an unknown device", &[&PLAN[..], &["--device", "gpu"]].concat(), &nothing, &[]);
+    check("a device that was not built for", &[&smoke[..], &["--device", "cuda"]].concat(), &nothing, &[]);
     check("an unknown task", &[&PLAN[..], &["--only", "task=HalfChetah-v5"]].concat(), &nothing, &[]);
     check("an unknown arm", &[&PLAN[..], &["--only", "arm=td3dai"]].concat(), &nothing, &[]);
     check("an unknown filter key", &[&PLAN[..], &["--only", "sed=1"]].concat(), &nothing, &[]);
@@ -88,6 +91,12 @@ fn every_message_is_the_one_on_record() {
         "a task of no definition",
         &PLAN,
         &|c| c.spoil(protocol, "[\"HalfCheetah-v5\"]", "[\"HalfCheeta-v5\"]"),
+        &[],
+    );
+    check(
+        "an arm without its settings",
+        &PLAN,
+        &|c| c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"sac\""),
         &[],
     );
     check("a number out of range", &PLAN, &|c| c.spoil(protocol, "discount = 0.99", "discount = 1.99"), &[]);
@@ -152,7 +161,6 @@ fn every_message_is_the_one_on_record() {
         &scores("algorithm,task,seed,score\ntd3,Ant,0,1\n"),
         &[],
     );
-    let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
     check("a library that is not there", &smoke, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     check(
         "no Python to fetch with",

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use diagnostics::BadInput;
-use experiment::{Experiment, Plan, Profile, Selection, Store};
+use experiment::{Device, Experiment, Plan, Profile, Selection, Store};
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 internal error, 2 bad input, 3 results are locked by another runner, \
@@ -96,6 +96,9 @@ pub(crate) struct Which {
     /// Where recorded runs lie, instead of the checkout's `results/`
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
+    /// What the runs compute on, `cpu` or `cuda`, instead of the protocol's word; another device makes other runs
+    #[arg(long)]
+    pub(crate) device: Option<Device>,
 }
 
 /// Which of a profile's runs.
@@ -319,7 +322,7 @@ impl BenchArgs {
     }
 
     pub(crate) fn which(&self) -> Which {
-        Which { paper: self.paper.clone(), profile: self.profile.clone(), results: None }
+        Which { paper: self.paper.clone(), profile: self.profile.clone(), results: None, device: None }
     }
 }
 
@@ -359,7 +362,8 @@ pub(crate) struct Chosen {
 impl Which {
     pub(crate) fn read(&self) -> Result<Chosen> {
         let root = root()?;
-        let experiment = Experiment::read(&root, &self.paper)?;
+        let mut experiment = Experiment::read(&root, &self.paper)?;
+        experiment.protocol.device = self.device.unwrap_or(experiment.protocol.device);
         let profile = experiment.profile(&self.profile)?.clone();
         let results = std::path::absolute(self.results.clone().unwrap_or_else(|| root.join("results")))?;
         let store = Store::open(&results, &self.paper)?;
@@ -372,7 +376,11 @@ impl Which {
             Some(folder) => folder.clone(),
             None => root()?.join("figures"),
         };
-        Ok(folder.join(&self.paper).join(&self.profile))
+        let profile = match self.device {
+            Some(Device::Cuda) => format!("{}-cuda", self.profile),
+            _ => self.profile.clone(),
+        };
+        Ok(folder.join(&self.paper).join(profile))
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
         return Ok(Summary { failed: 0, stopped: 0 });
     }
     let _lock = chosen.store.lock(&chosen.experiment.paper)?;
+    training::device(missing[0].config.device)?;
     // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
     envs::make(&missing[0].config.task)?;
 

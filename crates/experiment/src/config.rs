@@ -1,6 +1,7 @@
 //! One run, resolved: everything that decides its bytes, and nothing else.
 
 use crate::SCHEMA;
+use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -23,6 +24,9 @@ pub struct RunConfig {
     pub steps: u64,
     /// The version of libmujoco.
     pub mujoco: String,
+    /// What computes: it decides the last bits.
+    #[serde(default, skip_serializing_if = "Device::is_cpu")]
+    pub device: Device,
     /// The algorithm.
     pub algorithm: Algorithm,
     /// TD3's own settings, for the algorithms `td3` and `td3-dai`.
@@ -41,6 +45,35 @@ pub struct RunConfig {
     /// What makes this run an expert's, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expert: Option<ExpertGoal>,
+}
+
+/// What a learner computes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Device {
+    /// One core.
+    #[default]
+    Cpu,
+    /// The first NVIDIA GPU, in a program that was built for it.
+    Cuda,
+}
+
+impl Device {
+    fn is_cpu(&self) -> bool {
+        *self == Self::Cpu
+    }
+}
+
+impl std::str::FromStr for Device {
+    type Err = BadInput;
+
+    fn from_str(name: &str) -> Result<Self, BadInput> {
+        match name {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda),
+            _ => Err(BadInput::unknown("device", name, ["cpu", "cuda"])),
+        }
+    }
 }
 
 /// The algorithms that can be trained.
@@ -232,12 +265,12 @@ impl RunConfig {
     ///
     /// # Errors
     /// If the text is of another version or not a configuration.
-    pub fn parse(file: &str, text: &str) -> Result<Self, diagnostics::BadInput> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, BadInput> {
         let config: Self = diagnostics::parse_toml(file, text)?;
         if config.schema == SCHEMA {
             return Ok(config);
         }
-        Err(diagnostics::BadInput::new(format!(
+        Err(BadInput::new(format!(
             "{file} is of schema {}, and this program reads schema {SCHEMA}",
             config.schema
         )))

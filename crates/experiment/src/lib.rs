@@ -13,7 +13,7 @@ mod store;
 
 pub use claims::{Claim, Claims, Metric, Reading, Window};
 pub use config::{
-    Algorithm, DaiSettings, Evaluation, ExpertGoal, NoisePlacement, ReplaySettings, RunConfig, RunId,
+    Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, NoisePlacement, ReplaySettings, RunConfig, RunId,
     SacSettings, ScheduleShape, Td3Settings,
 };
 pub use plan::{Cell, Plan, Selection};

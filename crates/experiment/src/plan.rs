@@ -164,6 +164,7 @@ fn base(experiment: &Experiment, task: &Task, every: u64) -> RunConfig {
         seed: 0,
         steps: 0,
         mujoco: protocol.mujoco.clone(),
+        device: protocol.device,
         algorithm: Algorithm::Td3,
         td3: Some(td3),
         sac: None,

@@ -1,6 +1,8 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
-use crate::{Algorithm, Claims, DaiSettings, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId};
+use crate::{
+    Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
+};
 use crate::{SCHEMA, SacSettings, ScheduleShape, Td3Settings};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
@@ -34,6 +36,9 @@ pub struct Protocol {
     pub cite: String,
     /// The version of libmujoco.
     pub mujoco: String,
+    /// What computes.
+    #[serde(default)]
+    pub device: Device,
     /// TD3's settings, for every arm of the algorithms `td3` and `td3-dai`, and for experts.
     pub td3: Td3Settings,
     /// SAC's settings, for every arm of the algorithm `sac`.

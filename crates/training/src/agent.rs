@@ -13,7 +13,7 @@ use std::path::Path;
 /// The agent of `config`, fresh. `expert` is the directory of the expert's recorded run, where one guides.
 pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Result<Box<dyn Agent>> {
     let dims = (spec.observation_dim, spec.action_dim);
-    let device = Device::Cpu;
+    let device = device(config.device)?;
     let td3 = || {
         let settings = config.td3.as_ref().context("the configuration has no `[td3]`")?;
         Td3::new(td3_config(settings), dims, spec.action_limit, config.seed, &device)
@@ -32,6 +32,22 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Re
             let expert = Actor::from_weights(&weights, dims, spec.action_limit, &device)?;
             Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai))))
         }
+    }
+}
+
+/// The device that runs compute on.
+///
+/// # Errors
+/// [`diagnostics::BadInput`] if this program was built without it, and otherwise if there is none.
+pub fn device(wanted: experiment::Device) -> Result<Device> {
+    match wanted {
+        experiment::Device::Cpu => Ok(Device::Cpu),
+        #[cfg(feature = "cuda")]
+        experiment::Device::Cuda => Device::new_cuda(0).context("there is no NVIDIA GPU to compute on"),
+        #[cfg(not(feature = "cuda"))]
+        experiment::Device::Cuda => Err(diagnostics::BadInput::new("this program was built without CUDA")
+            .help("`scripts/build-cuda.sh` builds one that has it")
+            .into()),
     }
 }
 

@@ -9,6 +9,7 @@ mod provenance;
 mod rig;
 mod run;
 
+pub use agent::device;
 pub use provenance::{cpu, provenance};
 pub use rig::{Part, Rig, train_on};
 pub use run::{Progress, train};
