@@ -2,6 +2,7 @@
 
 use crate::kernels::{self, AdamConstants};
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var, bail};
+use state::Archive;
 
 /// Adam (Kingma and Ba 2015) with PyTorch's arithmetic and defaults but for `lr`: β = (0.9, 0.999), ε = 1e-8, no
 /// weight decay.
@@ -59,11 +60,39 @@ impl Adam {
         Ok(())
     }
 
-    /// Steps taken and the moments `[2, parameters]`, for a checkpoint.
-    #[must_use]
-    pub fn state(&self) -> (u64, &Tensor) {
-        (self.steps, &self.moments)
+    /// Saves or loads the steps taken and the moments.
+    ///
+    /// # Errors
+    /// If what is loaded is of another number of parameters.
+    pub fn state(&mut self, archive: &mut Archive) -> anyhow::Result<()> {
+        archive.item("steps", &mut self.steps)?;
+        if let Some(moments) = pass(archive, "moments", &self.moments)? {
+            self.moments = moments;
+        }
+        Ok(())
     }
+}
+
+/// Saves or loads the parameters `theta`, as float32.
+///
+/// # Errors
+/// If what is loaded is of another number of parameters.
+pub fn state(archive: &mut Archive, name: &str, theta: &Var) -> anyhow::Result<()> {
+    match pass(archive, name, theta)? {
+        Some(loaded) => Ok(theta.set(&loaded)?),
+        None => Ok(()),
+    }
+}
+
+/// Saves `tensor`, or returns the one that is loaded in its place.
+fn pass(archive: &mut Archive, name: &str, tensor: &Tensor) -> anyhow::Result<Option<Tensor>> {
+    let mut values = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+    archive.item(name, &mut values[..])?;
+    if !archive.is_loading() {
+        return Ok(None);
+    }
+    let loaded = Tensor::from_vec(values, tensor.shape(), tensor.device())?;
+    Ok(Some(loaded.to_dtype(tensor.dtype())?))
 }
 
 /// `target ← (1 − τ) target + τ online` (Polyak averaging; "soft update").
@@ -170,7 +199,7 @@ mod tests {
                 adam.step(&theta, &var(gradient, dtype)).unwrap();
                 polyak(&target, &theta, 0.005).unwrap();
             }
-            (values(&theta), values(&target), values(adam.state().1))
+            (values(&theta), values(&target), values(&adam.moments))
         };
         let gradients: Vec<Vec<f64>> = (0..50).map(|_| draw(1e-3)).collect();
         let (fused, exact) = (run(DType::F32, &gradients), run(DType::F64, &gradients));
