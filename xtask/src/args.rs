@@ -118,9 +118,13 @@ pub(crate) struct How {
     /// Worker processes at a time; one a core where absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
-    /// Train again what is recorded; each new run takes the old one's place when it is finished
+    /// Start over: train again what is recorded, each new run taking the old one's place when it is finished, and go
+    /// on from no checkpoint
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Seconds between a run's checkpoints; they cost at most 1 % of its time. 0: after every step
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = interval)]
+    pub(crate) checkpoint_every: f64,
 }
 
 #[derive(Args)]
@@ -278,6 +282,13 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("an interval lasts from no time to a day".to_owned()),
+    }
+}
+
 fn level(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(level) if level > 0.0 && level < 1.0 => Ok(level),
@@ -349,6 +360,12 @@ pub(crate) struct WorkerArgs {
     /// The directory of the expert's run
     #[arg(long)]
     pub(crate) expert: Option<PathBuf>,
+    /// Seconds between checkpoints
+    #[arg(long)]
+    pub(crate) checkpoint_every: f64,
+    /// Whether to take the place of a recorded run
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// What [`Which`] names, read and checked.

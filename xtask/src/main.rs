@@ -27,6 +27,10 @@ mod exit {
     pub(crate) const LOCKED: u8 = 3;
     pub(crate) const CHECK_FAILED: u8 = 4;
     pub(crate) const INCOMPLETE: u8 = 5;
+    /// Of a worker, which only the runner sees: the disk failed, and may do better.
+    pub(crate) const TRY_AGAIN: u8 = 75;
+    /// Of a worker: it was told to stop.
+    pub(crate) const STOPPED: u8 = 130;
 }
 
 fn main() -> ExitCode {

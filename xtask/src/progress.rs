@@ -62,7 +62,7 @@ impl Display {
             }
             Event::Line { worker, job, line } => match serde_json::from_str::<Progress>(line) {
                 Ok(progress) => self.advance(*worker, *job, &progress),
-                Err(_) => self.tell(line),
+                Err(_) => self.tell(&format!("{}  {line}", self.names[*job])),
             },
             Event::Ended { job, outcome } => {
                 self.ended += 1;

@@ -24,6 +24,9 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
     }
     let _lock = chosen.store.lock(&chosen.experiment.paper)?;
     training::device(missing[0].config.device)?;
+    if how.fresh {
+        missing.iter().try_for_each(|cell| chosen.store.start_over(&cell.config))?;
+    }
     // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
     envs::make(&missing[0].config.task)?;
 
@@ -31,7 +34,7 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to watch for Ctrl-C")?;
 
-    let jobs = missing.iter().map(|cell| job(chosen, cell, &missing)).collect::<Result<Vec<_>>>()?;
+    let jobs = missing.iter().map(|cell| job(chosen, cell, &missing, how)).collect::<Result<Vec<_>>>()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = how.jobs.map_or(cores, usize::from).min(jobs.len());
     let mut display = Display::new(&missing, workers);
@@ -57,11 +60,15 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
     })
 }
 
-fn job(chosen: &Chosen, cell: &Cell, missing: &[&Cell]) -> Result<Job> {
+fn job(chosen: &Chosen, cell: &Cell, missing: &[&Cell], how: &How) -> Result<Job> {
     let mut command =
         Command::new(std::env::current_exe().context("failed to find this program's own file")?);
     command.arg("worker").args(["--paper", &chosen.experiment.paper]).arg("--results").arg(&chosen.results);
     command.arg("--config").arg(chosen.store.request(&cell.config)?);
+    command.arg("--checkpoint-every").arg(how.checkpoint_every.to_string());
+    if how.fresh {
+        command.arg("--replace");
+    }
     if let Some(expert) = &cell.needs {
         command.arg("--expert").arg(chosen.store.directory(expert));
     }

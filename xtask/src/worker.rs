@@ -1,29 +1,70 @@
 //! `worker`: one run in a process of its own.
 
 use crate::args::WorkerArgs;
-use crate::exit;
+use crate::{exit, say};
 use anyhow::{Context, Result};
 use experiment::{RunConfig, Store};
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use training::{Ending, Every, News, Order, Place};
 
-/// Exit code of a worker that was told to stop.
-const STOPPED: i32 = 130;
+/// How long a worker that was told to stop may take for a last checkpoint. The runner's own patience is longer.
+const GRACE: Duration = Duration::from_millis(1500);
 
 pub(crate) fn worker(args: &WorkerArgs) -> Result<u8> {
-    // The runner holds the other end of standard input. When that closes, the runner wants us gone or is gone itself.
-    std::thread::spawn(|| {
-        let mut ignored = [0; 64];
-        while matches!(std::io::stdin().read(&mut ignored), Ok(1..)) {}
-        std::process::exit(STOPPED);
-    });
+    disk::fault::arm("worker");
+    let stop = when_stdin_closes();
     let file = args.config.display().to_string();
     let text = std::fs::read_to_string(&args.config).with_context(|| format!("failed to read {file}"))?;
     let config = RunConfig::parse(&file, &text)?;
     let store = Store::open(&args.results, &args.paper)?;
-    let directory = store.work(&config)?;
-    training::train(&config, &directory, args.expert.as_deref(), |progress| {
-        crate::say(serde_json::to_string(&progress).unwrap_or_default());
-    })?;
-    store.publish(&config)?;
-    Ok(exit::FINE)
+    let result = train(args, &config, &store, &stop);
+    match result {
+        // Space may come back, and all else is as it was.
+        Err(error) if error.is::<disk::Error>() => {
+            eprintln!("error: {error:#}");
+            Ok(exit::TRY_AGAIN)
+        }
+        result => result,
+    }
+}
+
+fn train(args: &WorkerArgs, config: &RunConfig, store: &Store, stop: &AtomicBool) -> Result<u8> {
+    let _claim = store.claim(config)?;
+    if !args.replace && store.has(config) {
+        return Ok(exit::FINE);
+    }
+    let (record, checkpoints) = (store.record(config), store.checkpoints(config));
+    let every = match args.checkpoint_every {
+        0.0 => Every::Steps(1),
+        seconds => Every::Time(Duration::from_secs_f64(seconds)),
+    };
+    let place =
+        Place { record: &record, checkpoints: Some((&checkpoints, every)), expert: args.expert.as_deref() };
+    let tell = |news| match news {
+        News::Progress(progress) => say(serde_json::to_string(&progress).unwrap_or_default()),
+        News::Note(note) => say(note),
+    };
+    let order = |_| if stop.load(Ordering::Relaxed) { Order::Stop } else { Order::GoOn };
+    match training::train(config, &place, tell, order)? {
+        Ending::Finished => store.publish(config).map(|()| exit::FINE),
+        Ending::Stopped => Ok(exit::STOPPED),
+    }
+}
+
+/// A flag that is set when standard input closes: the runner holds the other end, and wants us gone or is gone itself.
+/// A run that does not stop by itself soon after is ended.
+fn when_stdin_closes() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        let mut ignored = [0; 64];
+        while matches!(std::io::stdin().read(&mut ignored), Ok(1..)) {}
+        flag.store(true, Ordering::Relaxed);
+        std::thread::sleep(GRACE);
+        std::process::exit(i32::from(exit::STOPPED));
+    });
+    stop
 }

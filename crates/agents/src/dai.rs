@@ -6,6 +6,7 @@
 
 use crate::{Actor, Agent, Batch, Metrics, Td3, Weights};
 use anyhow::Result;
+use state::Archive;
 
 /// How α runs from its start to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,11 @@ impl Agent for Dai {
 
     fn policy_weights(&self) -> Result<Weights> {
         self.td3.policy_weights()
+    }
+
+    fn state(&mut self, archive: &mut Archive) -> Result<()> {
+        // The expert is frozen, and α is a function of t.
+        self.td3.state(archive)
     }
 }
 

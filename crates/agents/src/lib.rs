@@ -16,6 +16,7 @@ pub use sac::{Sac, SacConfig};
 pub use td3::{Td3, Td3Config};
 
 use anyhow::Result;
+use state::Archive;
 use std::collections::BTreeMap;
 
 /// What the training loop asks of an agent.
@@ -52,6 +53,12 @@ pub trait Agent {
     /// # Errors
     /// If the device fails to hand them out.
     fn policy_weights(&self) -> Result<Weights>;
+
+    /// Saves or loads everything that an action or an update changes: parameters, optimisers, counts, streams.
+    ///
+    /// # Errors
+    /// If what is loaded does not fit the agent.
+    fn state(&mut self, archive: &mut Archive) -> Result<()>;
 }
 
 /// Transitions drawn from replay, row-major: `[size, observation]`, `[size, action]`, `[size]`.

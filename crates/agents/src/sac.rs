@@ -6,6 +6,7 @@ use crate::{Agent, Batch, Metrics, Weights};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Head, Mlp, SquashedGaussian, backward, polyak};
+use state::Archive;
 use streams::Stream;
 
 /// Everything that SAC leaves to be chosen.
@@ -244,5 +245,19 @@ impl Agent for Sac {
             }
         }
         Ok(weights)
+    }
+
+    fn state(&mut self, archive: &mut Archive) -> Result<()> {
+        nn::state(archive, "phi", &self.phi)?;
+        nn::state(archive, "theta", &self.theta)?;
+        nn::state(archive, "theta_target", &self.theta_target)?;
+        nn::state(archive, "log_alpha", &self.log_alpha)?;
+        archive.group("actor_optimiser", |archive| self.actor_optimiser.state(archive))?;
+        archive.group("critic_optimiser", |archive| self.critic_optimiser.state(archive))?;
+        archive.group("alpha_optimiser", |archive| self.alpha_optimiser.state(archive))?;
+        archive.item("updates", &mut self.updates)?;
+        archive.item("random_actions", &mut self.random_actions)?;
+        archive.item("exploration", &mut self.exploration)?;
+        archive.item("action_noise", &mut self.action_noise)
     }
 }

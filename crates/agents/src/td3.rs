@@ -7,6 +7,7 @@ use crate::{Actor, Agent, Batch, Metrics, Weights};
 use anyhow::Result;
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Head, Mlp, backward, polyak};
+use state::Archive;
 use streams::Stream;
 
 /// Everything that TD3 leaves to be chosen. Noise is in units of the action limit.
@@ -226,5 +227,18 @@ impl Agent for Td3 {
 
     fn policy_weights(&self) -> Result<Weights> {
         weights_from_theta(&self.actor, |_, name| name.to_owned(), &self.phi)
+    }
+
+    fn state(&mut self, archive: &mut Archive) -> Result<()> {
+        nn::state(archive, "phi", &self.phi)?;
+        nn::state(archive, "phi_target", &self.phi_target)?;
+        nn::state(archive, "theta", &self.theta)?;
+        nn::state(archive, "theta_target", &self.theta_target)?;
+        archive.group("actor_optimiser", |archive| self.actor_optimiser.state(archive))?;
+        archive.group("critic_optimiser", |archive| self.critic_optimiser.state(archive))?;
+        archive.item("updates", &mut self.updates)?;
+        archive.item("random_actions", &mut self.random_actions)?;
+        archive.item("exploration", &mut self.exploration)?;
+        archive.item("target_noise", &mut self.target_noise)
     }
 }

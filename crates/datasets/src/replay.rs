@@ -1,5 +1,7 @@
 //! The replay buffer of online learners.
 
+use anyhow::{Result, ensure};
+use state::Archive;
 use std::collections::HashMap;
 use streams::Stream;
 
@@ -48,6 +50,111 @@ impl Replay {
         self.observation_dim + self.action_dim + 3
     }
 
+    /// Transitions kept at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The number of the oldest row that is held, numbered from the first push.
+    #[must_use]
+    pub fn first_held(&self) -> u64 {
+        (self.pushed - self.len()) as u64
+    }
+
+    /// Rows that will not change until they are overwritten: all but the last. They are numbered from the first push.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.pushed.saturating_sub(1) as u64
+    }
+
+    /// The settled rows `rows` as float32 values, for [`Self::take_settled`].
+    ///
+    /// # Panics
+    /// If one of them is overwritten or not settled.
+    #[must_use]
+    pub fn settled_rows(&self, rows: std::ops::Range<u64>) -> Vec<f32> {
+        assert!(rows.end <= self.settled() && rows.start >= self.first_held());
+        let mut values = Vec::new();
+        for row in rows {
+            let index = (row % self.capacity as u64) as usize;
+            values.extend_from_slice(self.row(index));
+            values.extend(self.left.get(&index).into_iter().flatten());
+        }
+        values
+    }
+
+    /// Takes what [`Self::settled_rows`] gave for `count` rows from `first` on.
+    ///
+    /// # Errors
+    /// If the values are not those of so many rows.
+    pub fn take_settled(&mut self, first: u64, count: u64, mut values: &[f32]) -> Result<()> {
+        let (width, seen) = (self.width(), self.observation_dim);
+        ensure!(first >= self.pushed as u64, "row {first} comes after row {}", self.pushed);
+        self.begin_at(first);
+        for _ in 0..count {
+            ensure!(values.len() >= width, "rows of {width} numbers end early");
+            let (row, rest) = values.split_at(width);
+            let goes_on = row[width - 1] > 0.0;
+            ensure!(goes_on || rest.len() >= seen, "rows of {width} numbers end early");
+            let (left, rest) = rest.split_at(if goes_on { 0 } else { seen });
+            let index = self.place(row.iter().copied());
+            if !goes_on {
+                self.left.insert(index, left.to_vec());
+            }
+            values = rest;
+        }
+        ensure!(values.is_empty(), "{} numbers are left over", values.len());
+        Ok(())
+    }
+
+    /// Takes rows from `row` on, where those before it are gone: they would have been overwritten.
+    fn begin_at(&mut self, row: u64) {
+        if row > self.pushed as u64 {
+            self.rows.resize(self.capacity * self.width(), 0.0);
+            self.pushed = row as usize;
+        }
+    }
+
+    /// Saves or loads what is not settled; before it is loaded, the settled rows have been taken.
+    ///
+    /// # Errors
+    /// If what is loaded does not fit.
+    pub fn state(&mut self, archive: &mut Archive) -> Result<()> {
+        let mut settled = self.settled();
+        archive.item("settled", &mut settled)?;
+        let mut row = Vec::new();
+        if let Some(last) = self.pushed.checked_sub(1).filter(|_| !archive.is_loading()) {
+            row.extend_from_slice(self.row(last % self.capacity));
+        }
+        archive.item("row", &mut row)?;
+        archive.item("last", &mut self.last)?;
+        if archive.is_loading() && !row.is_empty() {
+            if self.capacity == 1 {
+                // The last row is all there is.
+                self.begin_at(settled);
+            }
+            let (found, width) = (self.pushed, self.width());
+            ensure!(found as u64 == settled, "there are {found} rows instead of {settled}");
+            ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
+            self.place(row.into_iter());
+        }
+        Ok(())
+    }
+
+    /// Puts a row where it goes, over the oldest if need be, and returns where that is.
+    fn place(&mut self, row: impl Iterator<Item = f32>) -> usize {
+        let (index, width) = (self.pushed % self.capacity, self.width());
+        self.left.remove(&index);
+        if self.rows.len() < self.capacity * width {
+            self.rows.extend(row);
+        } else {
+            self.rows[index * width..].iter_mut().zip(row).for_each(|(old, new)| *old = new);
+        }
+        self.pushed += 1;
+        index
+    }
+
     fn row(&self, index: usize) -> &[f32] {
         &self.rows[index * self.width()..][..self.width()]
     }
@@ -76,18 +183,10 @@ impl Replay {
                 self.left.insert(previous, self.last.clone());
             }
         }
-        let index = self.pushed % self.capacity;
-        self.left.remove(&index);
         let not_terminal = if terminal { 0.0 } else { 1.0 };
-        let row = s.iter().chain(a).copied().chain([r, not_terminal, 0.0]);
-        if self.pushed < self.capacity {
-            self.rows.extend(row);
-        } else {
-            self.rows[index * width..].iter_mut().zip(row).for_each(|(old, new)| *old = new);
-        }
+        self.place(s.iter().chain(a).copied().chain([r, not_terminal, 0.0]));
         self.last.clear();
         self.last.extend_from_slice(next_s);
-        self.pushed += 1;
     }
 
     /// s′ of a row that is held.
@@ -158,6 +257,51 @@ mod tests {
                 }
             }
             assert!(replay.left.len() <= capacity, "what is overwritten is forgotten");
+        }
+    }
+
+    /// At any moment, rows put away as they settle and the rest put away at once make the same buffer again: the same
+    /// draws, now and after more pushes.
+    #[test]
+    fn a_buffer_that_is_put_away_in_pieces_comes_back_whole() {
+        for (capacity, seed) in [(1, 0), (2, 1), (5, 2), (7, 3), (64, 4)] {
+            let stream = &mut Stream::new(seed, "test");
+            let mut replay = Replay::new((2, 1), capacity);
+            let mut journal: Vec<(u64, u64, Vec<f32>)> = Vec::new();
+            let mut s = [0.0, 0.5];
+            for i in 0..120 {
+                if stream.index(3) == 0 {
+                    let held = replay.first_held();
+                    let from = journal.last().map_or(0, |(first, count, _)| first + count).max(held);
+                    let rows = replay.settled_rows(from..replay.settled());
+                    journal.push((from, replay.settled() - from, rows));
+                    let rest = Archive::save(|archive| replay.state(archive)).unwrap();
+
+                    let mut again = Replay::new((2, 1), capacity);
+                    // Old rows may have been forgotten, segment by segment.
+                    let forgotten = |(first, count, _): &&(u64, u64, Vec<f32>)| first + count <= held;
+                    for (first, count, rows) in journal.iter().skip_while(forgotten) {
+                        again.take_settled(*first, *count, rows).unwrap();
+                    }
+                    Archive::load(&rest, |archive| again.state(archive)).unwrap();
+                    assert_eq!((again.pushed, &again.last), (replay.pushed, &replay.last));
+                    let draw = |replay: &Replay| {
+                        let mut drawn = Drawn::default();
+                        if !replay.is_empty() {
+                            replay.draw(20, &mut Stream::new(i, "replay"), &mut drawn);
+                        }
+                        drawn
+                    };
+                    let (found, expected) = (draw(&again), draw(&replay));
+                    assert_eq!(found.observations, expected.observations);
+                    assert_eq!(found.next_observations, expected.next_observations);
+                    assert_eq!(found.not_terminal, expected.not_terminal);
+                    replay = again;
+                }
+                let next = [i as f32 + 1.0, stream.uniform() as f32];
+                replay.push(&s, &[0.0], 0.0, stream.index(4) == 0, &next);
+                s = if stream.index(3) == 0 { [-(i as f32), 0.25] } else { next };
+            }
         }
     }
 

@@ -13,6 +13,7 @@ pub use rollout::{Actions, Rollout, Summary, rollout, rollout_files};
 use anyhow::Result;
 use diagnostics::BadInput;
 use serde::Serialize;
+use state::Archive;
 use streams::Stream;
 
 /// What an agent does in one step, `[action_dim]`.
@@ -94,6 +95,12 @@ pub trait Env: Send {
 
     /// What the agent sees now, `[observation_dim]`.
     fn observation(&self) -> &[f64];
+
+    /// Saves or loads everything that decides what comes next, to the last bit.
+    ///
+    /// # Errors
+    /// If what is loaded does not fit the task.
+    fn state(&mut self, archive: &mut Archive) -> Result<()>;
 }
 
 /// Makes the environment with this id. The first call finds or fetches the simulator.

@@ -1,6 +1,7 @@
 //! Episodes: resets, the time limit, set states. These need libmujoco, as `parity.rs` says.
 
 use envs::{Action, Env, MujocoEnv, make};
+use state::Archive;
 use streams::Stream;
 
 #[test]
@@ -19,6 +20,40 @@ fn a_reset_depends_on_its_stream_alone() {
         assert_eq!(env.observation(), first, "{}", spec.id);
         env.reset(&mut Stream::new(6, "env"));
         assert_ne!(env.observation(), first, "{}", spec.id);
+    }
+}
+
+/// In every task, from any moment of an episode: another environment that takes the state up goes on with the same
+/// bits, whatever it did before.
+#[test]
+fn a_state_that_is_taken_up_goes_on_to_the_same_bits() {
+    for spec in envs::list() {
+        let (mut env, mut other) = (make(spec.id).unwrap(), make(spec.id).unwrap());
+        let (starts, draws) = (&mut Stream::new(1, "env"), &mut Stream::new(2, "actions"));
+        let mut draw = || {
+            let mut number = || draws.uniform_in(-spec.action_limit, spec.action_limit) as f32;
+            (0..spec.action_dim).map(|_| number()).collect::<Vec<f32>>()
+        };
+        env.reset(starts);
+        other.reset(starts);
+        for moment in [0, 1, 7, 40, 200] {
+            for _ in 0..moment {
+                let step = env.step(Action::F32(&draw()));
+                other.step(Action::F32(&draw()));
+                if step.terminated {
+                    env.reset(starts);
+                }
+            }
+            let bytes = Archive::save(|archive| env.state(archive)).unwrap();
+            Archive::load(&bytes, |archive| other.state(archive)).unwrap();
+            assert_eq!(env.observation(), other.observation(), "{} at {moment}", spec.id);
+            for _ in 0..100 {
+                let action = draw();
+                let (step, again) = (env.step(Action::F32(&action)), other.step(Action::F32(&action)));
+                assert_eq!(step, again, "{} at {moment}", spec.id);
+                assert_eq!(env.observation(), other.observation(), "{} at {moment}", spec.id);
+            }
+        }
     }
 }
 

@@ -189,12 +189,18 @@ pub struct Provenance {
 pub struct Timing {
     /// When the run ended, seconds since 1970.
     pub ended: u64,
-    /// Seconds it took.
+    /// Seconds it took, but for what a kill lost.
     pub seconds: f64,
     /// Of these, in updates.
     pub update_seconds: f64,
     /// Of these, in evaluations.
     pub evaluation_seconds: f64,
+    /// Of these, in checkpoints.
+    #[serde(default)]
+    pub checkpoint_seconds: f64,
+    /// How often it was taken up again by another process.
+    #[serde(default)]
+    pub resumptions: u64,
 }
 
 /// An expert's choice and score.

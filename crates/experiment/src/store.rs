@@ -1,17 +1,27 @@
 //! `results/<paper>/`: recorded runs, and the place where runs are made.
 
 use crate::{Run, RunConfig, Status};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use diagnostics::{BadInput, parse_toml};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use walkdir::WalkDir;
 
 /// The results directory of one paper.
 ///
 /// A run that lies at [`RunConfig::directory`] is whole: it got there by one rename. What is being made lies under
-/// `.work/`, by the run's name, and is worth nothing until then, but for the `status.toml` of a run that failed.
+/// `.work/`, by the run's name:
+///
+/// | | |
+/// | --- | --- |
+/// | `<id>.toml` | the run's configuration, for its worker |
+/// | `<id>.lock` | locked by the worker that is at it |
+/// | `<id>/checkpoints/` | what it goes on from |
+/// | `<id>/run/` | its record, while that is written |
+/// | `<id>/status.toml` | how the last try failed |
+/// | `<id>.replaced/` | the record of before, while a new one takes its place |
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
@@ -33,6 +43,9 @@ impl std::fmt::Display for Locked {
 impl std::error::Error for Locked {}
 
 const MARKER: &str = "reprise.toml";
+
+/// How long a worker waits for a run that another one holds.
+const CLAIM: Duration = Duration::from_secs(5);
 
 impl Store {
     /// The results of `paper` below `results`, to read from. Nothing is created.
@@ -77,13 +90,30 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => return Err(unwritable(error).into()),
         }
-        lock.set_len(0).map_err(unwritable)?;
-        lock.write_all(format!("process {}\n", std::process::id()).as_bytes()).map_err(unwritable)?;
+        sign(&mut lock).map_err(unwritable)?;
         let marker = self.root.join(MARKER);
         if !marker.exists() {
-            fs::write(&marker, marker_text(paper)).map_err(unwritable)?;
+            disk::replace(&marker, marker_text(paper).as_bytes())?;
         }
+        self.put_back()?;
         Ok(lock)
+    }
+
+    /// A record that was moved aside for a new one, which then did not come, goes back to its place.
+    fn put_back(&self) -> Result<()> {
+        for entry in fs::read_dir(self.root.join(".work"))?.filter_map(Result::ok) {
+            let path = entry.path();
+            if path.extension().is_none_or(|extension| extension != "replaced") {
+                continue;
+            }
+            let file = path.join("config.toml");
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            match RunConfig::parse(&file.display().to_string(), &text) {
+                Ok(config) if !self.has(&config) => disk::rename(&path, &self.directory(&config))?,
+                _ => disk::remove(&path)?,
+            }
+        }
+        Ok(())
     }
 
     /// Where a recorded run lies.
@@ -138,44 +168,88 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn request(&self, config: &RunConfig) -> Result<PathBuf> {
-        let path = self.root.join(".work").join(format!("{}.toml", config.id()));
-        fs::write(&path, config.to_toml()).with_context(|| format!("failed to write {}", path.display()))?;
+        let path = self.work_path(config, ".toml");
+        disk::scratch(&path, config.to_toml().as_bytes())?;
         Ok(path)
     }
 
-    /// Where a run is made: an empty directory that only this run uses.
+    /// Takes a run to work on: nobody else does while the file lives. A worker whose runner was killed may hold it for
+    /// a moment longer.
     ///
     /// # Errors
-    /// If it cannot be made.
-    pub fn work(&self, config: &RunConfig) -> Result<PathBuf> {
-        let path = self.work_path(config);
-        if path.exists() {
-            fs::remove_dir_all(&path).with_context(|| format!("failed to clear {}", path.display()))?;
+    /// If another worker holds it, or it cannot be made.
+    pub fn claim(&self, config: &RunConfig) -> Result<File> {
+        let path = self.work_path(config, ".lock");
+        let unwritable = || format!("failed to lock {}", path.display());
+        let mut options = File::options();
+        let mut lock = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(unwritable)?;
+        let deadline = Instant::now() + CLAIM;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error).with_context(unwritable),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let holder = fs::read_to_string(&path).unwrap_or_default();
+                    bail!("another worker is still at this run: {} ({})", holder.trim(), path.display());
+                }
+            }
         }
-        fs::create_dir_all(&path).with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(path)
+        sign(&mut lock).with_context(unwritable)?;
+        disk::remove(&self.work_path(config, "").join("status.toml"))?;
+        Ok(lock)
     }
 
-    fn work_path(&self, config: &RunConfig) -> PathBuf {
-        self.root.join(".work").join(config.id().to_string())
+    /// Where a run's checkpoints lie while it is made.
+    #[must_use]
+    pub fn checkpoints(&self, config: &RunConfig) -> PathBuf {
+        self.work_path(config, "").join("checkpoints")
+    }
+
+    /// Where a run's record is written before it is published.
+    #[must_use]
+    pub fn record(&self, config: &RunConfig) -> PathBuf {
+        self.work_path(config, "").join("run")
+    }
+
+    fn work_path(&self, config: &RunConfig, suffix: &str) -> PathBuf {
+        self.root.join(".work").join(format!("{}{suffix}", config.id()))
+    }
+
+    /// Gives up what is left of a run that was not finished.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn start_over(&self, config: &RunConfig) -> Result<()> {
+        let _lock = self.claim(config)?;
+        Ok(disk::remove(&self.work_path(config, ""))?)
     }
 
     /// Publishes a finished run by one rename. A run of the same name that was there is replaced.
     ///
     /// # Errors
-    /// If the rename fails; what was there then is still there.
+    /// If the rename fails; what was there then is still there, or comes back at the next [`Self::lock`].
     pub fn publish(&self, config: &RunConfig) -> Result<()> {
-        let (from, to) = (self.work_path(config), self.directory(config));
-        let failed = || format!("failed to move {} to {}", from.display(), to.display());
-        fs::create_dir_all(to.parent().unwrap_or(&self.root)).with_context(failed)?;
+        let (from, to) = (self.record(config), self.directory(config));
+        disk::create_folder(to.parent().unwrap_or(&self.root))?;
+        let aside = self.work_path(config, ".replaced");
         if to.exists() {
-            let aside = self.root.join(".work").join(format!("{}.replaced", config.id()));
-            fs::rename(&to, &aside).with_context(failed)?;
-            fs::rename(&from, &to).with_context(failed)?;
-            return fs::remove_dir_all(&aside)
-                .with_context(|| format!("failed to remove {}", aside.display()));
+            disk::rename(&to, &aside)?;
         }
-        fs::rename(&from, &to).with_context(failed)
+        disk::rename(&from, &to)?;
+        // The run is safe now: what cannot be removed is only in the way.
+        let _ = disk::remove(&aside);
+        let _ = disk::remove(&self.work_path(config, ""));
+        let _ = disk::remove(&self.work_path(config, ".toml"));
+        Ok(())
     }
 
     /// Notes that a run failed, where [`Self::failure`] finds it.
@@ -183,20 +257,25 @@ impl Store {
     /// # Errors
     /// If the note cannot be written.
     pub fn note_failure(&self, config: &RunConfig, status: &Status) -> Result<()> {
-        let path = self.work_path(config);
-        fs::create_dir_all(&path)?;
-        let path = path.join("status.toml");
-        fs::write(&path, toml::to_string(status)?)
-            .with_context(|| format!("failed to write {}", path.display()))
+        let folder = self.work_path(config, "");
+        disk::create_folder(&folder)?;
+        Ok(disk::replace(&folder.join("status.toml"), toml::to_string(status)?.as_bytes())?)
     }
 
     /// How the last try at a run failed, if it did and there is no record of it since.
     #[must_use]
     pub fn failure(&self, config: &RunConfig) -> Option<Status> {
-        let path = self.work_path(config).join("status.toml");
+        let path = self.work_path(config, "").join("status.toml");
         let text = fs::read_to_string(&path).ok()?;
         parse_toml(&path.display().to_string(), &text).ok()
     }
+}
+
+/// Writes who holds a lock into it.
+fn sign(lock: &mut File) -> std::io::Result<()> {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "unknown".to_owned());
+    lock.set_len(0)?;
+    lock.write_all(format!("process {} on {}\n", std::process::id(), host.trim()).as_bytes())
 }
 
 fn marker_text(paper: &str) -> String {

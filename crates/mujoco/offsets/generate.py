@@ -51,6 +51,7 @@ def program() -> str:
         '  _Static_assert(sizeof(mjtNum) == 8, "mjtNum is not a double");',
         '  printf("    Offsets {\\n        version: %d,\\n", mjVERSION_HEADER);',
         '  printf("        body_object: %d,\\n", (int)mjOBJ_BODY);',
+        '  printf("        integration_state: %d,\\n", (int)mjSTATE_INTEGRATION);',
     ]
     for struct, fields in [("Model", MODEL), ("Data", DATA)]:
         lines.append(f'  printf("        {struct.lower()}: {struct}Offsets {{\\n");')

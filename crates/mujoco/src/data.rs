@@ -56,6 +56,43 @@ impl Data {
         self.call(self.model.library.rne_post_constraint);
     }
 
+    /// `mj_getState` of `mjSTATE_INTEGRATION`: all that decides what a step computes, the solver's memory of the last
+    /// step included. What is computed from it, such as [`Data::xpos`], is not.
+    #[must_use]
+    pub fn state(&self) -> Vec<f64> {
+        let mut state = vec![0.0; self.state_size()];
+        let spec = self.model.library.offsets.integration_state;
+        // SAFETY: both live, and `state` has the length that the library says it writes.
+        unsafe {
+            let get = self.model.library.get_state;
+            get(self.model.raw.as_ptr(), self.raw.as_ptr(), state.as_mut_ptr(), spec);
+        }
+        state
+    }
+
+    /// Takes up what [`Data::state`] gave for the same model. Computes nothing.
+    ///
+    /// # Panics
+    /// If the length is another.
+    pub fn set_state(&mut self, state: &[f64]) {
+        assert_eq!(state.len(), self.state_size(), "length of a simulation's state");
+        let spec = self.model.library.offsets.integration_state;
+        // SAFETY: both live, `&mut self` means that no slice is held, and `state` has the length that is read.
+        unsafe {
+            let set = self.model.library.set_state;
+            set(self.model.raw.as_ptr(), self.raw.as_ptr(), state.as_ptr(), spec);
+        }
+    }
+
+    /// Length of [`Data::state`].
+    #[must_use]
+    pub fn state_size(&self) -> usize {
+        let spec = self.model.library.offsets.integration_state;
+        // SAFETY: the model lives.
+        let size = unsafe { (self.model.library.state_size)(self.model.raw.as_ptr(), spec) };
+        usize::try_from(size).unwrap_or(0)
+    }
+
     /// Simulated seconds.
     #[must_use]
     pub fn time(&self) -> f64 {

@@ -4,7 +4,7 @@ use crate::install::{self, Setup};
 use crate::offsets::{self, Offsets};
 use anyhow::Result;
 use diagnostics::BadInput;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -25,6 +25,9 @@ pub struct Library {
     pub(crate) reset_data: unsafe extern "C" fn(*const RawModel, *mut RawData),
     pub(crate) forward: unsafe extern "C" fn(*const RawModel, *mut RawData),
     pub(crate) step: unsafe extern "C" fn(*const RawModel, *mut RawData),
+    pub(crate) state_size: unsafe extern "C" fn(*const RawModel, c_uint) -> c_int,
+    pub(crate) get_state: unsafe extern "C" fn(*const RawModel, *const RawData, *mut f64, c_uint),
+    pub(crate) set_state: unsafe extern "C" fn(*const RawModel, *mut RawData, *const f64, c_uint),
     pub(crate) rne_post_constraint: unsafe extern "C" fn(*const RawModel, *mut RawData),
 }
 
@@ -105,6 +108,9 @@ impl Library {
                 reset_data: *opened.get(b"mj_resetData\0").map_err(wrong)?,
                 forward: *opened.get(b"mj_forward\0").map_err(wrong)?,
                 step: *opened.get(b"mj_step\0").map_err(wrong)?,
+                state_size: *opened.get(b"mj_stateSize\0").map_err(wrong)?,
+                get_state: *opened.get(b"mj_getState\0").map_err(wrong)?,
+                set_state: *opened.get(b"mj_setState\0").map_err(wrong)?,
                 rne_post_constraint: *opened.get(b"mj_rnePostConstraint\0").map_err(wrong)?,
             })))
         }

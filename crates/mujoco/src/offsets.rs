@@ -10,6 +10,8 @@ pub(crate) struct Offsets {
     pub(crate) version: i32,
     /// `mjOBJ_BODY`.
     pub(crate) body_object: i32,
+    /// `mjSTATE_INTEGRATION`: all that decides what comes next.
+    pub(crate) integration_state: u32,
     pub(crate) model: ModelOffsets,
     pub(crate) data: DataOffsets,
 }
@@ -46,6 +48,7 @@ pub(crate) struct DataOffsets {
 pub(crate) const ROWS: &[Offsets] = &[Offsets {
     version: 327,
     body_object: 1,
+    integration_state: 8191,
     model: ModelOffsets {
         nq: 0,
         nv: 4,

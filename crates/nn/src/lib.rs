@@ -1,5 +1,5 @@
 //! Networks on candle: multi-layer perceptrons whose parameters lie in one flat variable, Adam and Polyak averaging
-//! over it, and safetensors checkpoints by PyTorch's names.
+//! over it, parameters by PyTorch's names.
 //!
 //! On the CPU a whole network is one custom operation under candle's autograd ([`Mlp::forward`]); on any other device,
 //! and in float64, the same network is plain candle operations on views of the same variable, which is also what the
@@ -15,5 +15,5 @@ mod squashed;
 pub use gradients::{Gradient, Gradients, backward};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter, Unit};
-pub use optim::{Adam, polyak};
+pub use optim::{Adam, polyak, state};
 pub use squashed::SquashedGaussian;

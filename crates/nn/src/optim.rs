@@ -3,6 +3,7 @@
 use crate::gradients::Gradient;
 use crate::kernels::{self, AdamConstants};
 use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, Layout, Result, Tensor, Var, bail};
+use state::Archive;
 use std::cell::RefCell;
 
 /// Adam (Kingma and Ba 2015) with PyTorch's arithmetic and defaults but for `lr`: β = (0.9, 0.999), ε = 1e-8, no
@@ -86,20 +87,49 @@ impl Adam {
         theta.set(&(theta.as_tensor() - (&*first / denominator)?.affine(step_size, 0.0)?)?)
     }
 
-    /// Steps taken, and the first and second moments, for a checkpoint.
+    /// Saves or loads the steps taken and the moments.
     ///
     /// # Errors
-    /// If the device fails to hand them out.
-    pub fn state(&self) -> Result<(u64, [Vec<f32>; 2])> {
-        let moments = match &self.moments {
-            Moments::Fused(first, second) => [first.clone(), second.clone()],
-            Moments::Plain(first, second) => {
-                let values = |moments: &Tensor| moments.to_dtype(DType::F32)?.to_vec1();
-                [values(first)?, values(second)?]
+    /// If what is loaded is of another number of parameters.
+    pub fn state(&mut self, archive: &mut Archive) -> anyhow::Result<()> {
+        archive.item("steps", &mut self.steps)?;
+        match &mut self.moments {
+            Moments::Fused(first, second) => {
+                archive.item("first", &mut first[..])?;
+                archive.item("second", &mut second[..])
             }
-        };
-        Ok((self.steps, moments))
+            Moments::Plain(first, second) => {
+                for (name, moments) in [("first", first), ("second", second)] {
+                    if let Some(loaded) = pass(archive, name, moments)? {
+                        *moments = loaded;
+                    }
+                }
+                Ok(())
+            }
+        }
     }
+}
+
+/// Saves or loads the parameters `theta`, as float32.
+///
+/// # Errors
+/// If what is loaded is of another number of parameters.
+pub fn state(archive: &mut Archive, name: &str, theta: &Var) -> anyhow::Result<()> {
+    match pass(archive, name, theta)? {
+        Some(loaded) => Ok(theta.set(&loaded)?),
+        None => Ok(()),
+    }
+}
+
+/// Saves `tensor`, or returns the one that is loaded in its place.
+fn pass(archive: &mut Archive, name: &str, tensor: &Tensor) -> anyhow::Result<Option<Tensor>> {
+    let mut values = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+    archive.item(name, &mut values[..])?;
+    if !archive.is_loading() {
+        return Ok(None);
+    }
+    let loaded = Tensor::from_vec(values, tensor.shape(), tensor.device())?;
+    Ok(Some(loaded.to_dtype(tensor.dtype())?))
 }
 
 /// `target ← (1 − τ) target + τ online` (Polyak averaging; "soft update").
@@ -199,8 +229,13 @@ mod tests {
                 adam.step(&theta, var(gradient, dtype).as_tensor()).unwrap();
                 polyak(&target, &theta, 0.005).unwrap();
             }
-            let moments = adam.state().unwrap().1.concat();
-            (values(&theta), values(&target), moments.into_iter().map(f64::from).collect::<Vec<_>>())
+            let moments = match &adam.moments {
+                Moments::Fused(first, second) => {
+                    [first.as_slice(), second].concat().into_iter().map(f64::from).collect()
+                }
+                Moments::Plain(first, second) => [values(first), values(second)].concat(),
+            };
+            (values(&theta), values(&target), moments)
         };
         let gradients: Vec<Vec<f64>> = (0..50).map(|_| draw(1e-3)).collect();
         let (fused, exact) = (run(DType::F32, &gradients), run(DType::F64, &gradients));

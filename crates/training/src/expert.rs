@@ -2,13 +2,14 @@
 
 use crate::episodes;
 use agents::{Actor, Weights};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use candle_core::Device;
 use diagnostics::BadInput;
 use envs::Env;
 use experiment::{Expert, ExpertGoal};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
+use state::Archive;
 use std::fs;
 use std::path::Path;
 use streams::Stream;
@@ -26,14 +27,8 @@ impl Candidate {
         (mean - goal.goal).abs() < (self.mean - goal.goal).abs()
     }
 
-    /// Scores the policy by `goal.score_episodes` episodes and writes it with its score.
-    pub(crate) fn record(
-        &self,
-        env: &mut dyn Env,
-        goal: &ExpertGoal,
-        seed: u64,
-        directory: &Path,
-    ) -> Result<()> {
+    /// The policy's weights as a safetensors file, and its score by `goal.score_episodes` episodes.
+    pub(crate) fn score(&self, env: &mut dyn Env, goal: &ExpertGoal, seed: u64) -> Result<(Vec<u8>, Expert)> {
         let spec = env.spec();
         let dims = (spec.observation_dim, spec.action_dim);
         let policy = Actor::from_weights(&self.weights, dims, spec.action_limit, &Device::Cpu)?;
@@ -51,8 +46,22 @@ impl Candidate {
             episodes: goal.score_episodes,
             weights_sha256: sha256(&bytes),
         };
-        fs::write(directory.join("policy.safetensors"), bytes)?;
-        fs::write(directory.join("expert.toml"), toml::to_string(&expert)?)?;
+        Ok((bytes, expert))
+    }
+
+    /// Saves or loads the policy, if there is one.
+    pub(crate) fn state(kept: &mut Option<Self>, archive: &mut Archive) -> Result<()> {
+        let (mut step, mut mean, mut weights) = match kept {
+            Some(kept) => (kept.step, kept.mean, serialise(&kept.weights)?),
+            None => (0, 0.0, Vec::new()),
+        };
+        archive.item("step", &mut step)?;
+        archive.item("mean", &mut mean)?;
+        archive.item("weights", &mut weights)?;
+        if archive.is_loading() && !weights.is_empty() {
+            let weights = parse_weights(&weights).map_err(|what| anyhow!("{what}"))?;
+            *kept = Some(Self { step, mean, weights });
+        }
         Ok(())
     }
 }
@@ -75,11 +84,15 @@ pub(crate) fn read_weights(path: &Path) -> Result<Weights> {
             .help("restore the file with git, or delete its directory and train the expert again")
     };
     let bytes = fs::read(path).map_err(|error| damaged(error.to_string()))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    Ok(parse_weights(&bytes).map_err(damaged)?)
+}
+
+fn parse_weights(bytes: &[u8]) -> Result<Weights, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut weights = Weights::new();
     for (name, tensor) in tensors.tensors() {
         if tensor.dtype() != Dtype::F32 {
-            return Err(damaged(format!("array `{name}` is {:?} instead of F32", tensor.dtype())).into());
+            return Err(format!("array `{name}` is {:?} instead of F32", tensor.dtype()));
         }
         let values = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         weights.insert(name, (tensor.shape().to_vec(), values));

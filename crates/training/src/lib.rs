@@ -3,13 +3,18 @@
 //! There is one training loop, [`train`], for every algorithm and for experts.
 
 mod agent;
+mod clock;
 mod episodes;
 mod expert;
+mod keeper;
+mod log;
 mod provenance;
 mod rig;
 mod run;
+mod session;
 
 pub use agent::device;
+pub use keeper::Every;
 pub use provenance::{cpu, provenance};
 pub use rig::{Part, Rig, train_on};
-pub use run::{Progress, train};
+pub use run::{Ending, News, Order, Place, Progress, train};

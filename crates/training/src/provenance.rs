@@ -7,12 +7,28 @@ use mujoco::install::{Setup, library};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// What would train a run now, in this process; `expert` is the directory of the expert's run, where one guides.
 ///
 /// # Errors
 /// If a file that is to be hashed cannot be read.
 pub fn provenance(expert: Option<&Path>) -> Result<Provenance> {
+    // Hashed once: the files of a program that runs may be replaced.
+    static PROCESS: OnceLock<Provenance> = OnceLock::new();
+    let process = match PROCESS.get() {
+        Some(process) => process,
+        None => PROCESS.get_or_init({
+            let process = of_this_process()?;
+            || process
+        }),
+    };
+    let expert_sha256 =
+        expert.map(|directory| sha256_of(&directory.join("policy.safetensors"))).transpose()?;
+    Ok(Provenance { expert_sha256, ..process.clone() })
+}
+
+fn of_this_process() -> Result<Provenance> {
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: commit().unwrap_or_else(|| "unknown".to_owned()),
@@ -21,9 +37,7 @@ pub fn provenance(expert: Option<&Path>) -> Result<Provenance> {
         cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
         simd: nn::simd().to_owned(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
-        expert_sha256: expert
-            .map(|directory| sha256_of(&directory.join("policy.safetensors")))
-            .transpose()?,
+        expert_sha256: None,
     })
 }
 

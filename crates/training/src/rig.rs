@@ -1,8 +1,8 @@
 //! The parts of training, each to be run by itself for as long as a benchmark likes.
 
 use crate::episodes::observe;
-use crate::run::batch;
-use crate::{Progress, agent, train};
+use crate::session::batch;
+use crate::{News, Order, Place, Progress, agent, train};
 use agents::Agent;
 use anyhow::Result;
 use datasets::{Drawn, Replay};
@@ -128,10 +128,16 @@ impl Rig {
 ///
 /// # Errors
 /// As [`train`].
-pub fn train_on(config: &RunConfig, directory: &Path, watch: impl FnMut(Progress)) -> Result<()> {
+pub fn train_on(config: &RunConfig, directory: &Path, mut watch: impl FnMut(Progress)) -> Result<()> {
     let mut config = config.clone();
     config.steps = u64::MAX;
     config.set_start_steps(1000);
     config.evaluation.every = u64::MAX;
-    train(&config, directory, None, watch)
+    let tell = |news| {
+        if let News::Progress(progress) = news {
+            watch(progress);
+        }
+    };
+    let place = Place { record: directory, checkpoints: None, expert: None };
+    train(&config, &place, tell, |_| Order::GoOn).map(drop)
 }

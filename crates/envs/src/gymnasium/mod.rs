@@ -20,6 +20,7 @@ use anyhow::Result;
 use diagnostics::BadInput;
 use mujoco::install::{self, Setup};
 use mujoco::{Data, Model};
+use state::Archive;
 use streams::Stream;
 use tasks::{Noise, Task};
 
@@ -41,6 +42,8 @@ pub struct MujocoEnv {
     rules: Box<dyn Rules>,
     data: Data,
     observation: Vec<f64>,
+    /// Where it is along x, as of the last observation.
+    x: f64,
     elapsed_steps: u32,
 }
 
@@ -59,6 +62,7 @@ impl MujocoEnv {
             rules,
             data: Data::new(&model)?,
             observation: vec![0.0; task.spec.observation_dim],
+            x: 0.0,
             elapsed_steps: 0,
         };
         env.check(&path)?;
@@ -128,6 +132,7 @@ impl MujocoEnv {
     }
 
     fn observe(&mut self) {
+        self.x = self.rules.x(&self.data);
         self.rules.observe(&self.data, &mut self.observation);
     }
 }
@@ -150,7 +155,6 @@ impl Env for MujocoEnv {
     }
 
     fn step(&mut self, action: Action<'_>) -> Step {
-        let before = self.rules.x(&self.data);
         let ctrl = self.data.ctrl_mut();
         match action {
             Action::F32(action) => {
@@ -162,7 +166,7 @@ impl Env for MujocoEnv {
         self.data.step(self.task.spec.frame_skip);
         // The contact forces; a reset does not compute them, so those of a first observation are 0.
         self.data.rne_post_constraint();
-        let x_velocity = (self.rules.x(&self.data) - before) / self.task.spec.dt;
+        let x_velocity = (self.rules.x(&self.data) - self.x) / self.task.spec.dt;
         let (reward, terminated) = self.rules.outcome(x_velocity, action, &self.data);
         self.observe();
         self.elapsed_steps = self.elapsed_steps.saturating_add(1);
@@ -171,6 +175,17 @@ impl Env for MujocoEnv {
 
     fn observation(&self) -> &[f64] {
         &self.observation
+    }
+
+    fn state(&mut self, archive: &mut Archive) -> Result<()> {
+        let mut simulation = self.data.state();
+        archive.item("simulation", &mut simulation[..])?;
+        if archive.is_loading() {
+            self.data.set_state(&simulation);
+        }
+        archive.item("observation", &mut self.observation[..])?;
+        archive.item("x", &mut self.x)?;
+        archive.item("elapsed_steps", &mut self.elapsed_steps)
     }
 }
 

@@ -1,0 +1,195 @@
+//! Everything that a run is between two steps.
+
+use crate::clock::Clock;
+use crate::episodes::{observe, play};
+use crate::expert::Candidate;
+use crate::log::Log;
+use crate::{agent, provenance};
+use agents::{Agent, Batch};
+use anyhow::{Result, bail, ensure};
+use datasets::{Drawn, Replay};
+use envs::{Action, Env};
+use experiment::{Policy, Provenance, Row, RunConfig};
+use state::Archive;
+use std::time::Instant;
+use streams::Stream;
+
+pub(crate) struct Session<'a> {
+    pub(crate) config: &'a RunConfig,
+    /// What trains it, or trained it first, as `provenance.toml` has it.
+    pub(crate) provenance: String,
+    /// Environment steps taken.
+    pub(crate) t: u64,
+    pub(crate) updates: u64,
+    env: Box<dyn Env>,
+    starts: Stream,
+    agent: Box<dyn Agent>,
+    pub(crate) replay: Replay,
+    draws: Stream,
+    /// What the agent sees.
+    s: Vec<f32>,
+    episode_return: f64,
+    /// Of an expert's run, the policy nearest to its goal.
+    pub(crate) kept: Option<Candidate>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    // What follows holds nothing from one step to the next.
+    pub(crate) test_env: Box<dyn Env>,
+    a: Vec<f32>,
+    next_s: Vec<f32>,
+    drawn: Drawn,
+}
+
+impl<'a> Session<'a> {
+    /// The run before its first step.
+    pub(crate) fn new(config: &'a RunConfig, expert: Option<&std::path::Path>) -> Result<Self> {
+        let clock = Clock::start();
+        let mut env = envs::make(&config.task)?;
+        let spec = env.spec().clone();
+        let agent = agent::make(config, &spec, expert)?;
+        let steps = usize::try_from(config.steps).unwrap_or(usize::MAX);
+        let dims = (spec.observation_dim, spec.action_dim);
+        let mut starts = Stream::new(config.seed, "env");
+        let mut s = Vec::new();
+        env.reset(&mut starts);
+        observe(&*env, &mut s);
+        Ok(Self {
+            config,
+            // Before the first step: by the end, the checkout and the program in it may have moved on.
+            provenance: toml::to_string(&provenance(expert)?)?,
+            t: 0,
+            updates: 0,
+            env,
+            starts,
+            agent,
+            replay: Replay::new(dims, config.replay.capacity.min(steps)),
+            draws: Stream::new(config.seed, "replay"),
+            s,
+            episode_return: 0.0,
+            kept: None,
+            log: Log::new(config),
+            clock,
+            test_env: envs::make(&config.task)?,
+            a: vec![0.0; spec.action_dim],
+            next_s: Vec::new(),
+            drawn: Drawn::default(),
+        })
+    }
+
+    /// Saves or loads all but the replay buffer, which [`crate::keeper`] appends to a journal.
+    pub(crate) fn state(&mut self, archive: &mut Archive) -> Result<()> {
+        let now = self.provenance.clone();
+        archive.item("provenance", &mut self.provenance)?;
+        ensure_same_program(&now, &self.provenance)?;
+        let mut config = self.config.to_toml();
+        archive.item("config", &mut config)?;
+        ensure!(config == self.config.to_toml(), "it is of another run");
+        archive.item("t", &mut self.t)?;
+        archive.item("updates", &mut self.updates)?;
+        archive.group("env", |archive| self.env.state(archive))?;
+        archive.item("starts", &mut self.starts)?;
+        archive.group("agent", |archive| self.agent.state(archive))?;
+        archive.item("draws", &mut self.draws)?;
+        archive.item("s", &mut self.s[..])?;
+        archive.item("episode_return", &mut self.episode_return)?;
+        archive.group("kept", |archive| Candidate::state(&mut self.kept, archive))?;
+        archive.group("log", |archive| self.log.state(archive))?;
+        archive.group("clock", |archive| self.clock.state(archive))
+    }
+
+    /// Evaluates the learned policy, and the guided one where it differs, from the same starts; says whether an
+    /// expert's run has reached its goal.
+    pub(crate) fn evaluate(&mut self) -> Result<bool> {
+        let began = Instant::now();
+        let (config, t) = (self.config, self.t);
+        let (env, agent) = (&mut *self.test_env, &mut *self.agent);
+        let starts = Stream::new(config.seed, "eval");
+        let count = config.evaluation.episodes;
+        let learned = play(env, count, starts.clone(), |s, a| agent.act(s, a))?;
+        let row =
+            Row { step: t, policy: Policy::Learned, returns: learned.returns, lengths: learned.lengths };
+        let mean = row.mean();
+        self.log.write(&row);
+        let dims = (env.spec().observation_dim, env.spec().action_dim);
+        if agent.act_guided(t, &vec![0.0; dims.0], &mut vec![0.0; dims.1])? {
+            let guided = play(env, count, starts, |s, a| agent.act_guided(t, s, a).map(drop))?;
+            let (returns, lengths) = (guided.returns, guided.lengths);
+            self.log.write(&Row { step: t, policy: Policy::Guided, returns, lengths });
+        }
+        self.clock.evaluation += began.elapsed();
+        self.log.last_return = mean;
+        let Some(goal) = &config.expert else { return Ok(false) };
+        if self.kept.as_ref().is_none_or(|kept| kept.is_further_than(mean, goal)) {
+            self.kept = Some(Candidate { step: t, mean, weights: self.agent.policy_weights()? });
+        }
+        Ok(mean >= goal.goal)
+    }
+
+    /// One environment step, and one update once those have begun.
+    pub(crate) fn step(&mut self) -> Result<()> {
+        let (config, t) = (self.config, self.t);
+        self.agent.explore(t, &self.s, &mut self.a)?;
+        let limit = self.env.spec().action_limit;
+        ensure!(
+            self.a.iter().all(|a| a.abs() <= limit as f32),
+            "the action at step {t} is {:?}, beyond ±{limit}",
+            self.a
+        );
+        let step = self.env.step(Action::F32(&self.a));
+        observe(&*self.env, &mut self.next_s);
+        ensure!(
+            step.reward.is_finite() && self.next_s.iter().all(|x| x.is_finite()),
+            "the simulator of {} gave a reward or observation that is not finite at step {t}",
+            config.task
+        );
+        // As in the authors' code, an episode that reaches its limit does not count as ended, whatever else it did.
+        let terminal = step.terminated && !step.truncated;
+        self.replay.push(&self.s, &self.a, step.reward as f32, terminal, &self.next_s);
+        std::mem::swap(&mut self.s, &mut self.next_s);
+        self.episode_return += step.reward;
+
+        if t >= config.start_steps() {
+            let began = Instant::now();
+            self.replay.draw(config.replay.batch_size, &mut self.draws, &mut self.drawn);
+            let metrics = self.agent.update(&batch(&self.drawn))?;
+            self.clock.update += began.elapsed();
+            self.updates += 1;
+            self.log.add(&metrics);
+        }
+        if step.terminated || step.truncated {
+            self.log.episodes.push(self.episode_return);
+            self.episode_return = 0.0;
+            self.env.reset(&mut self.starts);
+            observe(&*self.env, &mut self.s);
+        }
+        self.t += 1;
+        Ok(())
+    }
+}
+
+pub(crate) fn batch(drawn: &Drawn) -> Batch<'_> {
+    Batch {
+        observations: &drawn.observations,
+        actions: &drawn.actions,
+        rewards: &drawn.rewards,
+        next_observations: &drawn.next_observations,
+        not_terminal: &drawn.not_terminal,
+    }
+}
+
+/// A run's bytes are those of one program, one simulator and one expert, so no other may take it up.
+fn ensure_same_program(now: &str, then: &str) -> Result<()> {
+    let (now, then): (Provenance, Provenance) = (toml::from_str(now)?, toml::from_str(then)?);
+    for (what, now, then) in [
+        ("program", Some(now.binary_sha256), Some(then.binary_sha256)),
+        ("simulator", Some(now.mujoco_sha256), Some(then.mujoco_sha256)),
+        ("expert", now.expert_sha256, then.expert_sha256),
+    ] {
+        if now != then {
+            let short =
+                |sha: Option<String>| sha.map_or("none".to_owned(), |sha| sha.chars().take(12).collect());
+            bail!("it was made with another {what} ({} instead of {})", short(then), short(now));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! A run that is stopped and killed at any step and taken up again leaves the same bytes as one left alone, and a
+//! damaged checkpoint is never taken up. These need libmujoco, as `envs/tests/parity.rs` says.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+use experiment::{
+    Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, NoisePlacement, ReplaySettings, RunConfig,
+    SacSettings, ScheduleShape, Td3Settings,
+};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use streams::Stream;
+use training::{Ending, Every, News, Order, Place, train};
+
+/// Small networks, and a small buffer that is overwritten more than once.
+fn config(task: &str, seed: u64) -> RunConfig {
+    RunConfig {
+        schema: 1,
+        paper: "test".to_owned(),
+        task: task.to_owned(),
+        arm: "td3".to_owned(),
+        seed,
+        steps: 400,
+        mujoco: "3.2.7".to_owned(),
+        device: Device::Cpu,
+        algorithm: Algorithm::Td3,
+        td3: Some(Td3Settings {
+            hidden: vec![16, 16],
+            learning_rate: 3e-4,
+            discount: 0.99,
+            polyak: 0.005,
+            exploration_noise: 0.1,
+            target_policy_noise: 0.2,
+            target_noise_clip: 0.5,
+            policy_delay: 2,
+            start_steps: 50,
+        }),
+        sac: None,
+        replay: ReplaySettings { capacity: 130, batch_size: 16 },
+        evaluation: Evaluation { every: 200, episodes: 1 },
+        dai: None,
+        expert: None,
+    }
+}
+
+/// An expert's run whose goal is out of reach: the policy nearest to it is kept.
+fn expert_of(task: &str) -> RunConfig {
+    let expert = Some(ExpertGoal { goal: 1e9, score_episodes: 1 });
+    RunConfig { arm: "expert".to_owned(), expert, ..config(task, 1000) }
+}
+
+fn guided(task: &str) -> RunConfig {
+    let dai = DaiSettings {
+        shape: ScheduleShape::Linear,
+        start: 0.0,
+        length: 200,
+        noise: NoisePlacement::BeforeBlend,
+        random_start: true,
+        expert: expert_of(task).id(),
+    };
+    RunConfig { arm: "td3-dai".to_owned(), algorithm: Algorithm::Td3Dai, dai: Some(dai), ..config(task, 0) }
+}
+
+fn soft(task: &str) -> RunConfig {
+    let sac = SacSettings {
+        hidden: vec![16, 16],
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        temperature: 1.0,
+        target_entropy: Some(-1.0),
+        start_steps: 50,
+    };
+    RunConfig {
+        arm: "sac".to_owned(),
+        algorithm: Algorithm::Sac,
+        td3: None,
+        sac: Some(sac),
+        ..config(task, 0)
+    }
+}
+
+struct Folder {
+    folder: tempfile::TempDir,
+    expert: Option<PathBuf>,
+}
+
+impl Folder {
+    fn new(expert: Option<&Path>) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), expert: expert.map(Path::to_owned) }
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    fn checkpoints(&self) -> PathBuf {
+        self.folder.path().join("checkpoints")
+    }
+
+    /// Trains, with a checkpoint every `every` steps, until `order` says otherwise; returns what was noted.
+    fn train(
+        &self,
+        config: &RunConfig,
+        every: u64,
+        order: impl FnMut(u64) -> Order,
+    ) -> (Ending, Vec<String>) {
+        let (record, checkpoints) = (self.record(), self.checkpoints());
+        let place = Place {
+            record: &record,
+            checkpoints: Some((&checkpoints, Every::Steps(every))),
+            expert: self.expert.as_deref(),
+        };
+        let mut notes = Vec::new();
+        let tell = |news| {
+            if let News::Note(note) = news {
+                notes.push(note);
+            }
+        };
+        (train(config, &place, tell, order).unwrap(), notes)
+    }
+
+    /// The record's files, but for the clock's.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(self.record()).unwrap().map(Result::unwrap);
+        let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
+        let kept = named.filter(|(name, _)| name != "timing.toml");
+        kept.map(|(name, path)| (name, fs::read(path).unwrap())).collect()
+    }
+}
+
+fn undisturbed(config: &RunConfig, expert: Option<&Path>) -> (Folder, BTreeMap<String, Vec<u8>>) {
+    let folder = Folder::new(expert);
+    assert_eq!(folder.train(config, u64::MAX, |_| Order::GoOn).0, Ending::Finished);
+    let files = folder.files();
+    (folder, files)
+}
+
+/// Trains with interruptions at steps drawn from `stream`: kills, which lose what came after the last checkpoint, and
+/// stops, which make one.
+fn interrupted(config: &RunConfig, expert: Option<&Path>, stream: &mut Stream) -> BTreeMap<String, Vec<u8>> {
+    let folder = Folder::new(expert);
+    let every = 1 + stream.index(90) as u64;
+    for _ in 0..5 {
+        let (at, how) = (stream.index(400) as u64, [Order::Drop, Order::Stop][stream.index(2)]);
+        folder.train(config, every, |t| if t >= at { how } else { Order::GoOn });
+    }
+    assert_eq!(folder.train(config, every, |_| Order::GoOn).0, Ending::Finished);
+    folder.files()
+}
+
+#[test]
+fn a_run_that_is_interrupted_anywhere_leaves_the_same_bytes() {
+    let stream = &mut Stream::new(0, "interruptions");
+    for task in ["Hopper-v5", "Ant-v5", "InvertedPendulum-v5"] {
+        let (expert, files) = undisturbed(&expert_of(task), None);
+        assert!(files.contains_key("policy.safetensors"));
+        let kept = expert.record();
+        for (config, expert) in [
+            (expert_of(task), None),
+            (config(task, 0), None),
+            (guided(task), Some(kept.as_path())),
+            (soft(task), None),
+        ] {
+            let expected = undisturbed(&config, expert).1;
+            for _ in 0..3 {
+                assert!(interrupted(&config, expert, stream) == expected, "{task} {}", config.arm);
+            }
+        }
+    }
+}
+
+/// 1,000 flipped bits and 200 cuts, anywhere in the files that a kill at step 330 left.
+#[test]
+fn a_damaged_checkpoint_is_never_taken_up() {
+    let config = config("InvertedPendulum-v5", 0);
+    let expected = undisturbed(&config, None).1;
+    let folder = Folder::new(None);
+    folder.train(&config, 60, |t| if t == 330 { Order::Drop } else { Order::GoOn });
+    // Checkpoints at steps 240 (b) and 300 (a), and rows from 130 on and from 260 on: the latter are the newer one's.
+    let files = ["a.checkpoint", "b.checkpoint", "1.journal", "2.journal"];
+    let whole: Vec<Vec<u8>> =
+        files.iter().map(|name| fs::read(folder.checkpoints().join(name)).unwrap()).collect();
+    let put = |which: usize, bytes: &[u8]| fs::write(folder.checkpoints().join(files[which]), bytes).unwrap();
+    let stream = &mut Stream::new(1, "damage");
+    let mut counts = BTreeMap::new();
+    for case in 0..1200 {
+        let which = stream.index(files.len());
+        let mut bytes = whole[which].clone();
+        let at = stream.index(bytes.len());
+        if case < 1000 {
+            bytes[at] ^= 1 << stream.index(8);
+        } else {
+            bytes.truncate(at);
+        }
+        whole.iter().enumerate().for_each(|(i, bytes)| put(i, bytes));
+        put(which, &bytes);
+        let is_finished = case % 100 == 0;
+        let (_, notes) =
+            folder.train(&config, u64::MAX, |_| if is_finished { Order::GoOn } else { Order::Drop });
+        let went_on = notes.last().unwrap().clone();
+        let older = "goes on from its checkpoint at step 240";
+        match files[which] {
+            "a.checkpoint" | "2.journal" => assert_eq!(went_on, older, "{notes:?}"),
+            "b.checkpoint" => assert_eq!(went_on, "goes on from its checkpoint at step 300", "{notes:?}"),
+            // Both need the most of what lies there.
+            _ => assert!(went_on == "starts afresh" || went_on == older, "{notes:?}"),
+        }
+        assert!(notes.iter().any(|note| note.contains("is damaged") || note.contains("cannot be used")));
+        *counts.entry(went_on).or_insert(0) += 1;
+        if is_finished {
+            for (name, bytes) in folder.files() {
+                assert!(bytes == expected[&name], "{name}: {notes:?}\n{}\n{}", String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&expected[&name]));
+            }
+        }
+    }
+    assert!(counts.len() == 3 && counts.values().all(|count| *count > 150), "{counts:?}");
+}
+
+#[test]
+fn a_checkpoint_of_another_program_is_refused() {
+    let config = config("InvertedPendulum-v5", 0);
+    let expected = undisturbed(&config, None).1;
+    let folder = Folder::new(None);
+    folder.train(&config, 60, |t| if t == 130 { Order::Drop } else { Order::GoOn });
+    // The same bytes with another program's hash, and the checksum of that.
+    let (mut checkpoints, found) = disk::Checkpoints::open(&folder.checkpoints());
+    let needle = b"binary_sha256 = \"";
+    for (_, body) in found.good.iter().rev() {
+        let mut body = body.clone();
+        let at = body.windows(needle.len()).position(|window| window == needle).unwrap() + needle.len();
+        body[at..at + 12].copy_from_slice(b"otherprogram");
+        checkpoints.write(&body).unwrap();
+    }
+    let (_, notes) = folder.train(&config, 60, |_| Order::GoOn);
+    assert!(notes[0].contains("it was made with another program (otherprogram instead of "), "{notes:?}");
+    assert_eq!(notes.last().unwrap(), "starts afresh");
+    assert!(folder.files() == expected);
+}
