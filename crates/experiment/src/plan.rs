@@ -114,6 +114,7 @@ impl Plan {
                     config.steps = profile.steps;
                     config.algorithm = arm.algorithm;
                     config.td3.start_steps = profile.start_steps.unwrap_or(config.td3.start_steps);
+                    config.mock.clone_from(&arm.mock);
                     config.dai = arm.dai.as_ref().map(|dai| dai.resolve(profile.steps, expert.id()));
                     if selection.takes(&config) {
                         let needs = config.dai.is_some().then(|| expert.clone());
@@ -165,5 +166,6 @@ fn base(experiment: &Experiment, task: &Task, every: u64) -> RunConfig {
         evaluation: Evaluation { every, episodes: protocol.evaluation.episodes },
         dai: None,
         expert: None,
+        mock: None,
     }
 }

@@ -1,7 +1,7 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
 use crate::{Algorithm, Claims, DaiSettings, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId};
-use crate::{SCHEMA, ScheduleShape, Td3Settings};
+use crate::{MockSettings, SCHEMA, ScheduleShape, Td3Settings};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
@@ -93,6 +93,9 @@ pub struct Arm {
     /// What DAI adds, for `td3-dai`.
     #[serde(default)]
     pub dai: Option<ArmDai>,
+    /// A stand-in for the agent, in tests.
+    #[serde(default)]
+    pub mock: Option<MockSettings>,
 }
 
 /// What DAI adds, with the schedule in shares of the budget.

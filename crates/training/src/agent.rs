@@ -1,6 +1,7 @@
 //! From a run's configuration to its agent.
 
 use crate::expert::read_weights;
+use crate::mock::Mock;
 use agents::{Actor, Agent, Dai, DaiConfig, Schedule, Td3, Td3Config};
 use anyhow::{Context, Result};
 use candle_core::Device;
@@ -12,6 +13,9 @@ use std::path::Path;
 pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Result<Box<dyn Agent>> {
     let dims = (spec.observation_dim, spec.action_dim);
     let device = Device::Cpu;
+    if let Some(mock) = &config.mock {
+        return Ok(Box::new(Mock::new(mock.clone(), spec, config.seed)));
+    }
     let td3 = Td3::new(td3_config(&config.td3), dims, spec.action_limit, config.seed, &device)?;
     match (config.algorithm, &config.dai) {
         (Algorithm::Td3, _) => Ok(Box::new(td3)),
