@@ -112,8 +112,7 @@ fn every_command_shown_works() {
         let page = path.strip_prefix(root()).unwrap().display().to_string();
         shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
     }
-    let verbs =
-        "reproduce, plan, train, report, check, stats, bench, env list, env info, env rollout, doctor";
+    let verbs = "reproduce, plan, status, explain, clean, train, report, check, stats, bench, env list, env info, env rollout, doctor";
     for verb in verbs.split(", ") {
         let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
         let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();

@@ -38,6 +38,26 @@ pub(crate) enum Verb {
                             --arm td3 --seed 0"
     )]
     Train(TrainArgs),
+    /// Show where a profile's runs are: recorded, running, stopped, failed or missing, and how long the rest will take
+    #[command(
+        long_about = "Show where a profile's runs are: recorded, running, stopped, failed or missing, and how long the \
+                      rest will take, from how fast runs were or are. Exit code 5 while some are not recorded.",
+        after_help = "Examples:\n  cargo xtask status --paper dai\n  cargo xtask status --paper dai --profile early \
+                            --only arm=td3 --json"
+    )]
+    Status(StatusArgs),
+    /// Tell all about one run: what it is, where it is, what trained it, what went wrong, and how to run it again
+    #[command(
+        after_help = "Examples:\n  cargo xtask explain 998ddacc936a --paper dai\n  cargo xtask explain \
+                            results/dai/HalfCheetah-v5/td3/seed0-30k-998ddacc936a --paper dai --json"
+    )]
+    Explain(ExplainArgs),
+    /// Remove what runs left behind and no run needs any more
+    #[command(
+        after_help = "Examples:\n  cargo xtask clean --paper dai --dry-run\n  cargo xtask clean --paper dai \
+                            --unfinished --dry-run --json"
+    )]
+    Clean(CleanArgs),
     /// Draw figures and tables from recorded runs; trains nothing
     #[command(
         after_help = "Examples:\n  cargo xtask report --paper dai\n  cargo xtask report --paper dai --check"
@@ -125,6 +145,15 @@ pub(crate) struct How {
     /// Seconds between a run's checkpoints; they cost at most 1 % of its time. 0: after every step
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = interval)]
     pub(crate) checkpoint_every: f64,
+    /// GiB of memory that a worker may ask for; the memory that is available, shared, but at least 4 where absent
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) memory: Option<u64>,
+    /// Seconds after which a worker that says nothing is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) patience: u64,
+    /// How often a run is tried that is killed, hangs, or finds the disk full; what it did itself is not tried again
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tries: u32,
 }
 
 #[derive(Args)]
@@ -146,6 +175,51 @@ pub(crate) struct PlanArgs {
     pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) filters: Filters,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// The run: its name, the beginning of it, or its directory
+    pub(crate) run: String,
+    /// The paper: a folder of `experiments/`
+    #[arg(long)]
+    pub(crate) paper: String,
+    /// Where recorded runs lie, instead of the checkout's `results/`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CleanArgs {
+    /// The paper: a folder of `experiments/`
+    #[arg(long)]
+    pub(crate) paper: String,
+    /// Where recorded runs lie, instead of the checkout's `results/`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
+    /// Remove the checkpoints and notes of unfinished runs too: they then start from their beginning
+    #[arg(long)]
+    pub(crate) unfinished: bool,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -363,6 +437,9 @@ pub(crate) struct WorkerArgs {
     /// Seconds between checkpoints
     #[arg(long)]
     pub(crate) checkpoint_every: f64,
+    /// Bytes of memory that it may ask for
+    #[arg(long)]
+    pub(crate) memory: u64,
     /// Whether to take the place of a recorded run
     #[arg(long)]
     pub(crate) replace: bool,

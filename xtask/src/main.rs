@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod clean;
 mod doctor;
 mod env;
 mod plan;
@@ -9,7 +10,9 @@ mod progress;
 mod report;
 mod reproduce;
 mod runner;
+mod speed;
 mod stats;
+mod status;
 mod train;
 mod worker;
 
@@ -34,9 +37,16 @@ mod exit {
 }
 
 fn main() -> ExitCode {
-    let result = match args::Cli::parse().verb {
+    let verb = args::Cli::parse().verb;
+    if !matches!(verb, args::Verb::Worker(_)) {
+        disk::fault::arm("runner");
+    }
+    let result = match verb {
         args::Verb::Reproduce(args) => reproduce::reproduce(&args),
         args::Verb::Plan(args) => plan::plan(&args),
+        args::Verb::Status(args) => status::status(&args),
+        args::Verb::Explain(args) => status::explain(&args),
+        args::Verb::Clean(args) => clean::clean(&args),
         args::Verb::Train(args) => train::train(&args),
         args::Verb::Report(args) => report::report(&args),
         args::Verb::Check(args) => report::check(&args),

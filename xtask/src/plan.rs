@@ -2,6 +2,7 @@
 
 use crate::args::{Chosen, PlanArgs};
 use crate::progress::duration;
+use crate::speed::Speeds;
 use crate::{exit, say, say_json};
 use anyhow::Result;
 use experiment::{Plan, RunConfig};
@@ -41,7 +42,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<u8> {
 }
 
 fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Result<Vec<Line<'a>>> {
-    let speeds = Speeds::read(chosen)?;
+    let speeds = Speeds::read(chosen, plan);
     let line = |config: &'a RunConfig| {
         let failure = chosen.store.failure(config);
         let recorded = chosen.store.has(config);
@@ -59,7 +60,7 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Result<Vec<Line<'a>>> {
                 "missing"
             },
             error: failure.filter(|_| !recorded).and_then(|status| status.error),
-            seconds: speeds.seconds(config),
+            seconds: seconds(&speeds, config),
         }
     };
     Ok(plan.cells.iter().map(|cell| line(&cell.config)).collect())
@@ -74,9 +75,9 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Res
     if missing.is_empty() {
         return Ok(recorded);
     }
-    let speeds = Speeds::read(chosen)?;
+    let speeds = Speeds::read(chosen, plan);
     let workers = workers.map_or_else(cores, usize::from).min(missing.len());
-    let seconds: Option<f64> = missing.iter().map(|config| speeds.seconds(config)).sum();
+    let seconds: Option<f64> = missing.iter().map(|config| seconds(&speeds, config)).sum();
     let eta = match seconds {
         Some(seconds) => format!(
             "about {} on {workers} workers, at the speed of the recorded runs (experts at most)",
@@ -84,30 +85,31 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Res
         ),
         None => "no run of this kind is recorded yet that would tell how long it takes".to_owned(),
     };
-    Ok(format!("{recorded}, {} to train: {eta}", missing.len()))
+    let disk = crate::clean::size(disk(&missing, workers));
+    Ok(format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} meanwhile", missing.len()))
 }
 
-fn cores() -> usize {
+fn seconds(speeds: &Speeds, config: &RunConfig) -> Option<f64> {
+    Some(speeds.seconds_a_step(config)? * config.steps as f64)
+}
+
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Seconds a step of recorded runs.
-struct Speeds(Vec<(RunConfig, f64)>);
-
-impl Speeds {
-    fn read(chosen: &Chosen) -> Result<Self> {
-        let speed = |run: experiment::Run| {
-            let per_step = run.timing.seconds / run.status.steps.max(1) as f64;
-            (run.config, per_step)
-        };
-        Ok(Self(chosen.store.runs()?.into_iter().map(speed).collect()))
-    }
-
-    fn seconds(&self, config: &RunConfig) -> Option<f64> {
-        let alike = |other: &RunConfig| other.task == config.task && other.hidden() == config.hidden();
-        let speeds: Vec<f64> =
-            self.0.iter().filter(|(other, _)| alike(other)).map(|(_, speed)| *speed).collect();
-        let mean = speeds.iter().sum::<f64>() / speeds.len() as f64;
-        (!speeds.is_empty()).then_some(mean * config.steps as f64)
-    }
+/// Bytes of checkpoints that `workers` runs of those `missing` may have at a time.
+fn disk(missing: &[&RunConfig], workers: usize) -> u64 {
+    let of = |config: &&RunConfig| {
+        let spec = envs::info(&config.task).ok()?;
+        let row = 4 * (spec.observation_dim + spec.action_dim + 3) as u64;
+        // Rows that are forgotten file by file, so at most as many again as are held.
+        let rows = config.steps.min(2 * config.replay.capacity as u64);
+        Some(row * rows + PARAMETERS)
+    };
+    let mut sizes: Vec<u64> = missing.iter().filter_map(of).collect();
+    sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+    sizes.iter().take(workers).sum()
 }
+
+/// Bytes of two checkpoints beside replay, roughly.
+const PARAMETERS: u64 = 16 << 20;

@@ -1,6 +1,6 @@
 //! What the user sees while runs go on: a line a worker on a terminal, plain lines elsewhere.
 
-use engines::{Event, Outcome};
+use engines::{Event, How, Outcome};
 use experiment::Cell;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
@@ -64,6 +64,11 @@ impl Display {
                 Ok(progress) => self.advance(*worker, *job, &progress),
                 Err(_) => self.tell(&format!("{}  {line}", self.names[*job])),
             },
+            Event::Again { job, how, stderr, after } => {
+                let wait = if after.is_zero() { String::new() } else { format!(" in {} s", after.as_secs()) };
+                let why = if stderr.is_empty() { String::new() } else { format!(": {stderr}") };
+                self.tell(&format!("{}  {how}{why}; trying again{wait}", self.names[*job]));
+            }
             Event::Ended { job, outcome } => {
                 self.ended += 1;
                 self.done[*job] = self.steps[*job];
@@ -152,9 +157,15 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::Done => "finished".to_owned(),
         Outcome::Stopped => "stopped".to_owned(),
         Outcome::Skipped => "not started: its expert failed".to_owned(),
-        Outcome::Failed { how, stderr } if stderr.is_empty() => format!("failed: {how}"),
-        Outcome::Failed { how, stderr } => format!("failed: {how}: {stderr}"),
+        Outcome::Failed { how, stderr, tries } => format!("failed: {}", failure(how, stderr, *tries)),
     }
+}
+
+/// How a job failed, in words.
+pub(crate) fn failure(how: &How, stderr: &str, tries: u32) -> String {
+    let tried = if tries > 1 { format!(", the last of {tries} tries") } else { String::new() };
+    let why = if stderr.is_empty() { String::new() } else { format!(": {stderr}") };
+    format!("{how}{tried}{why}")
 }
 
 /// Seconds as people say them.

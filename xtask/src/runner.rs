@@ -1,13 +1,14 @@
 //! Runs what is missing of a plan, in worker processes.
 
 use crate::args::{Chosen, How};
-use crate::progress::Display;
+use crate::progress::{self, Display};
 use anyhow::{Context, Result};
-use engines::{Event, Job, Outcome};
+use engines::{Event, Job, Limits, Outcome};
 use experiment::{Cell, Plan, State, Status};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
 
 /// What became of the runs of a plan that were missing.
 pub(crate) struct Summary {
@@ -30,25 +31,37 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
     // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
     envs::make(&missing[0].config.task)?;
 
+    let known_hashes = training::known_hashes()?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to watch for Ctrl-C")?;
 
-    let jobs = missing.iter().map(|cell| job(chosen, cell, &missing, how)).collect::<Result<Vec<_>>>()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = how.jobs.map_or(cores, usize::from).min(jobs.len());
+    let workers = how.jobs.map_or(cores, usize::from).min(missing.len());
+    let memory = how.memory.map_or_else(|| memory_of(workers), |gib| gib << 30);
+    let jobs = missing.iter().map(|cell| {
+        let mut job = job(chosen, cell, &missing, how)?;
+        job.command.arg("--memory").arg(memory.to_string()).env(known_hashes.0, &known_hashes.1);
+        Ok(job)
+    });
+    let jobs = jobs.collect::<Result<Vec<_>>>()?;
+    let limits = Limits { workers, patience: Duration::from_secs(how.patience), tries: how.tries };
     let mut display = Display::new(&missing, workers);
-    let outcomes = engines::run(jobs, workers, &stop, |event| {
-        if let Event::Ended { job, outcome: Outcome::Failed { how, stderr } } = &event {
+    let outcomes = engines::run(jobs, limits, &stop, |event| {
+        if let Event::Ended { job, outcome: Outcome::Failed { how, stderr, tries } } = &event {
             let status = Status {
                 state: State::Failed,
                 steps: display.step_of(*job),
                 updates: 0,
-                error: Some(format!("{how}: {stderr}")),
+                tries: Some(*tries),
+                error: Some(progress::failure(how, stderr, *tries)),
             };
             if let Err(error) = chosen.store.note_failure(&missing[*job].config, &status) {
                 display.tell(&format!("{error:#}"));
             }
+        }
+        if let Event::Ended { job, outcome: Outcome::Done } = &event {
+            chosen.store.tidy(&missing[*job].config);
         }
         display.show(&event);
     })?;
@@ -60,9 +73,18 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
     })
 }
 
+/// Bytes of memory that each of `workers` may ask for: a share of what is available, but no less than a run of the
+/// largest task may take.
+fn memory_of(workers: usize) -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.map_or(0, |kib| (kib << 10) / workers as u64).max(4 << 30)
+}
+
 fn job(chosen: &Chosen, cell: &Cell, missing: &[&Cell], how: &How) -> Result<Job> {
-    let mut command =
-        Command::new(std::env::current_exe().context("failed to find this program's own file")?);
+    // This very program, even where its file has been built anew since.
+    let mut command = Command::new("/proc/self/exe");
     command.arg("worker").args(["--paper", &chosen.experiment.paper]).arg("--results").arg(&chosen.results);
     command.arg("--config").arg(chosen.store.request(&cell.config)?);
     command.arg("--checkpoint-every").arg(how.checkpoint_every.to_string());

@@ -3,19 +3,25 @@
 use crate::args::WorkerArgs;
 use crate::{exit, say};
 use anyhow::{Context, Result};
-use experiment::{RunConfig, Store};
+use experiment::{Progress, RunConfig, Store};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use training::{Ending, Every, News, Order, Place};
 
 /// How long a worker that was told to stop may take for a last checkpoint. The runner's own patience is longer.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// How often progress is noted on disk.
+const NOTE_INTERVAL: Duration = Duration::from_secs(2);
+
 pub(crate) fn worker(args: &WorkerArgs) -> Result<u8> {
     disk::fault::arm("worker");
     let stop = when_stdin_closes();
+    let limit = Rlimit { current: Some(args.memory), maximum: Some(args.memory) };
+    setrlimit(Resource::As, limit).context("failed to limit this worker's memory")?;
     let file = args.config.display().to_string();
     let text = std::fs::read_to_string(&args.config).with_context(|| format!("failed to read {file}"))?;
     let config = RunConfig::parse(&file, &text)?;
@@ -43,8 +49,17 @@ fn train(args: &WorkerArgs, config: &RunConfig, store: &Store, stop: &AtomicBool
     };
     let place =
         Place { record: &record, checkpoints: Some((&checkpoints, every)), expert: args.expert.as_deref() };
+    let mut noted = Instant::now();
     let tell = |news| match news {
-        News::Progress(progress) => say(serde_json::to_string(&progress).unwrap_or_default()),
+        News::Progress(progress) => {
+            say(serde_json::to_string(&progress).unwrap_or_default());
+            if noted.elapsed() >= NOTE_INTERVAL {
+                noted = Instant::now();
+                let training::Progress { step, last_return, steps_per_second, .. } = progress;
+                // For `status`, which can do without.
+                let _ = store.note_progress(config, &Progress { step, last_return, steps_per_second });
+            }
+        }
         News::Note(note) => say(note),
     };
     let order = |_| if stop.load(Ordering::Relaxed) { Order::Stop } else { Order::GoOn };

@@ -15,6 +15,8 @@ pub struct Replay {
     capacity: usize,
     /// Transitions pushed so far.
     pushed: usize,
+    /// The row from which on all are here: after [`Self::take_settled`] of a buffer whose first rows are gone.
+    complete_from: usize,
     /// Rows of `[s | a | r | not terminal | whether s′ is the next row's s]`: one draw touches one place in memory.
     rows: Vec<f32>,
     /// s′ of the row that was pushed last.
@@ -43,7 +45,7 @@ impl Replay {
     #[must_use]
     pub fn new((observation_dim, action_dim): (usize, usize), capacity: usize) -> Self {
         let (rows, last, left) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { observation_dim, action_dim, capacity, pushed: 0, rows, last, left }
+        Self { observation_dim, action_dim, capacity, pushed: 0, complete_from: 0, rows, last, left }
     }
 
     fn width(&self) -> usize {
@@ -113,6 +115,7 @@ impl Replay {
         if row > self.pushed as u64 {
             self.rows.resize(self.capacity * self.width(), 0.0);
             self.pushed = row as usize;
+            self.complete_from = self.pushed;
         }
     }
 
@@ -138,6 +141,8 @@ impl Replay {
             ensure!(found as u64 == settled, "there are {found} rows instead of {settled}");
             ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
             self.place(row.into_iter());
+            let held = self.pushed - self.len();
+            ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
         }
         Ok(())
     }

@@ -45,6 +45,9 @@ pub struct RunConfig {
     /// What makes this run an expert's, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expert: Option<ExpertGoal>,
+    /// A stand-in for the agent, in tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mock: Option<MockSettings>,
 }
 
 /// What a learner computes on.
@@ -193,6 +196,40 @@ pub struct DaiSettings {
     pub random_start: bool,
     /// The run that trained the expert.
     pub expert: RunId,
+}
+
+/// A stand-in for the agent, for tests of all that is around agents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MockSettings {
+    /// Microseconds that a step takes at least.
+    pub pace: u64,
+    /// What goes wrong, if something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<MockFault>,
+    /// The step at which it does.
+    #[serde(default)]
+    pub at: u64,
+}
+
+/// How a mock fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MockFault {
+    /// It returns an error.
+    Error,
+    /// It aborts.
+    Abort,
+    /// It is killed.
+    Kill,
+    /// It overflows its stack.
+    Overflow,
+    /// It does nothing any more.
+    Hang,
+    /// It asks for all the memory there is.
+    Memory,
+    /// It writes 20 MB to its standard error, and goes on.
+    Flood,
 }
 
 /// What turns a TD3 run into an expert's: it ends at its goal and keeps the policy nearest to it.

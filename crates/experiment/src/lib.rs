@@ -13,14 +13,14 @@ mod store;
 
 pub use claims::{Claim, Claims, Metric, Reading, Window};
 pub use config::{
-    Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, NoisePlacement, ReplaySettings, RunConfig, RunId,
-    SacSettings, ScheduleShape, Td3Settings,
+    Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, MockFault, MockSettings, NoisePlacement,
+    ReplaySettings, RunConfig, RunId, SacSettings, ScheduleShape, Td3Settings,
 };
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Profile, Protocol, Statistics, Task};
 pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
 pub use reference::{Reference, Score, Source};
-pub use store::{Locked, Store};
+pub use store::{Locked, Progress, RunState, Store};
 
 /// The version of every file that this crate writes or reads. A file of another version is refused, not guessed at.
 pub const SCHEMA: u32 = 1;

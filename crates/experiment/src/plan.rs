@@ -119,6 +119,7 @@ impl Plan {
                     }
                     let start_steps = profile.start_steps.or(task.start_steps);
                     config.set_start_steps(start_steps.unwrap_or(config.start_steps()));
+                    config.mock.clone_from(&arm.mock);
                     config.dai = arm.dai.as_ref().map(|dai| dai.resolve(profile.steps, expert.id()));
                     if selection.takes(&config) {
                         let needs = config.dai.is_some().then(|| expert.clone());
@@ -172,5 +173,6 @@ fn base(experiment: &Experiment, task: &Task, every: u64) -> RunConfig {
         evaluation: Evaluation { every, episodes: protocol.evaluation.episodes },
         dai: None,
         expert: None,
+        mock: None,
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
 };
-use crate::{SCHEMA, SacSettings, ScheduleShape, Td3Settings};
+use crate::{MockSettings, SCHEMA, SacSettings, ScheduleShape, Td3Settings};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
@@ -101,6 +101,9 @@ pub struct Arm {
     /// What DAI adds, for `td3-dai`.
     #[serde(default)]
     pub dai: Option<ArmDai>,
+    /// A stand-in for the agent, in tests.
+    #[serde(default)]
+    pub mock: Option<MockSettings>,
 }
 
 /// What DAI adds, with the schedule in shares of the budget.

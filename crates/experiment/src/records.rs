@@ -145,6 +145,9 @@ pub struct Status {
     pub steps: u64,
     /// Gradient updates taken.
     pub updates: u64,
+    /// How often it was tried, where it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u32>,
     /// What went wrong, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

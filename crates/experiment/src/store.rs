@@ -3,6 +3,8 @@
 use crate::{Run, RunConfig, Status};
 use anyhow::{Context, Result, bail};
 use diagnostics::{BadInput, parse_toml};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,11 +22,39 @@ use walkdir::WalkDir;
 /// | `<id>.lock` | locked by the worker that is at it |
 /// | `<id>/checkpoints/` | what it goes on from |
 /// | `<id>/run/` | its record, while that is written |
+/// | `<id>/progress.toml` | how far it is |
 /// | `<id>/status.toml` | how the last try failed |
 /// | `<id>.replaced/` | the record of before, while a new one takes its place |
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+}
+
+/// How far a run is, as its worker noted it a moment ago.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Environment steps taken.
+    pub step: u64,
+    /// The mean return of the last evaluation.
+    pub last_return: f64,
+    /// Environment steps a second.
+    pub steps_per_second: f64,
+}
+
+/// Where a run is between missing and recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunState {
+    /// It is recorded.
+    Recorded,
+    /// A worker is at it.
+    Running(Option<Progress>),
+    /// The last try failed, and nobody is at it.
+    Failed(Status),
+    /// It was stopped or killed, and has checkpoints to go on from.
+    Stopped(Option<Progress>),
+    /// Nothing was done yet.
+    Missing,
 }
 
 /// Another program is making runs in the same directory. Exit code 3.
@@ -163,6 +193,25 @@ impl Store {
             .collect()
     }
 
+    /// At most `count` recorded runs of each arm of `task`. One that cannot be read is left out.
+    pub fn sample(&self, task: &str, count: usize) -> Vec<Run> {
+        let folders = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+            let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            paths.sort();
+            paths
+        };
+        let arms = folders(&self.root.join(task)).into_iter();
+        arms.flat_map(|arm| folders(&arm).into_iter().filter_map(|run| Run::read(&run).ok()).take(count))
+            .collect()
+    }
+
+    /// Whether runs were ever made here.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.root.join(".work").is_dir()
+    }
+
     /// Writes a run's configuration where a worker reads it.
     ///
     /// # Errors
@@ -248,8 +297,14 @@ impl Store {
         // The run is safe now: what cannot be removed is only in the way.
         let _ = disk::remove(&aside);
         let _ = disk::remove(&self.work_path(config, ""));
-        let _ = disk::remove(&self.work_path(config, ".toml"));
         Ok(())
+    }
+
+    /// Removes what a published run's worker no longer needs. No worker is at it.
+    pub fn tidy(&self, config: &RunConfig) {
+        // What cannot be removed is only in the way, and `clean` tells of it.
+        let _ = disk::remove(&self.work_path(config, ".toml"));
+        let _ = disk::remove(&self.work_path(config, ".lock"));
     }
 
     /// Notes that a run failed, where [`Self::failure`] finds it.
@@ -260,6 +315,62 @@ impl Store {
         let folder = self.work_path(config, "");
         disk::create_folder(&folder)?;
         Ok(disk::replace(&folder.join("status.toml"), toml::to_string(status)?.as_bytes())?)
+    }
+
+    /// Notes how far a run is, for [`Self::state`]. It is lost with the power, and nothing depends on it.
+    ///
+    /// # Errors
+    /// If the note cannot be written.
+    pub fn note_progress(&self, config: &RunConfig, progress: &Progress) -> Result<()> {
+        let path = self.work_path(config, "").join("progress.toml");
+        Ok(disk::scratch(&path, toml::to_string(progress)?.as_bytes())?)
+    }
+
+    /// Where a run is between missing and recorded. Looks at a few files and reads at most two small ones.
+    #[must_use]
+    pub fn state(&self, config: &RunConfig) -> RunState {
+        if self.has(config) {
+            return RunState::Recorded;
+        }
+        let is_held = || {
+            let lock = File::open(self.work_path(config, ".lock")).ok()?;
+            matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(())
+        };
+        let folder = self.work_path(config, "");
+        let progress = || {
+            let path = folder.join("progress.toml");
+            parse_toml(&path.display().to_string(), &fs::read_to_string(&path).ok()?).ok()
+        };
+        if is_held().is_some() {
+            return RunState::Running(progress());
+        }
+        if let Some(failure) = self.failure(config) {
+            return RunState::Failed(failure);
+        }
+        if folder.join("checkpoints").is_dir() {
+            return RunState::Stopped(progress());
+        }
+        RunState::Missing
+    }
+
+    /// What lies under `.work/` and no run needs any more, or, with `unfinished`, whatever lies there; `wanted` are the
+    /// runs that may still be made. Call it under [`Self::lock`].
+    #[must_use]
+    pub fn leftovers(&self, wanted: &[&RunConfig], unfinished: bool) -> Vec<PathBuf> {
+        let needed: BTreeSet<String> = match unfinished {
+            true => BTreeSet::new(),
+            false => wanted.iter().filter(|c| !self.has(c)).map(|c| c.id().to_string()).collect(),
+        };
+        let entries = fs::read_dir(self.root.join(".work")).into_iter().flatten().filter_map(Result::ok);
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let is_needed = |path: &PathBuf| {
+            let name = name(path).unwrap_or_default();
+            needed.contains(name.split('.').next().unwrap_or_default()) && !name.ends_with(".new")
+        };
+        let mut left: Vec<PathBuf> =
+            entries.map(|entry| entry.path()).filter(|path| !is_needed(path)).collect();
+        left.sort();
+        left
     }
 
     /// How the last try at a run failed, if it did and there is no record of it since.

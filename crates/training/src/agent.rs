@@ -1,6 +1,7 @@
 //! From a run's configuration to its agent.
 
 use crate::expert::read_weights;
+use crate::mock::Mock;
 use agents::{Actor, Agent, Dai, DaiConfig, Sac, SacConfig, Schedule, Td3, Td3Config};
 use anyhow::{Context, Result};
 use candle_core::Device;
@@ -14,6 +15,9 @@ use std::path::Path;
 pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Result<Box<dyn Agent>> {
     let dims = (spec.observation_dim, spec.action_dim);
     let device = device(config.device)?;
+    if let Some(mock) = &config.mock {
+        return Ok(Box::new(Mock::new(mock.clone(), spec, config.seed)));
+    }
     let td3 = || {
         let settings = config.td3.as_ref().context("the configuration has no `[td3]`")?;
         Td3::new(td3_config(settings), dims, spec.action_limit, config.seed, &device)

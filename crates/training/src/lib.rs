@@ -8,6 +8,7 @@ mod episodes;
 mod expert;
 mod keeper;
 mod log;
+mod mock;
 mod provenance;
 mod rig;
 mod run;
@@ -15,6 +16,6 @@ mod session;
 
 pub use agent::device;
 pub use keeper::Every;
-pub use provenance::{cpu, provenance};
+pub use provenance::{cpu, known_hashes, provenance};
 pub use rig::{Part, Rig, train_on};
 pub use run::{Ending, News, Order, Place, Progress, train};

@@ -32,13 +32,43 @@ fn of_this_process() -> Result<Provenance> {
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: commit().unwrap_or_else(|| "unknown".to_owned()),
-        binary_sha256: sha256_of(&std::env::current_exe()?)?,
-        mujoco_sha256: sha256_of(&library(&Setup::from_process())?)?,
+        binary_sha256: sha256_of_large(Path::new(PROGRAM))?,
+        mujoco_sha256: sha256_of_large(&library(&Setup::from_process())?)?,
         cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
         simd: nn::simd().to_owned(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         expert_sha256: None,
     })
+}
+
+/// The file of this process's program, even where another lies at its path by now.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// The environment variable that spares workers the hashing of large files that their runner has hashed.
+const KNOWN: &str = "REPRISE_KNOWN_HASHES";
+
+/// What to set in a worker's environment, so that it need not hash again what this process has.
+///
+/// # Errors
+/// As [`provenance`].
+pub fn known_hashes() -> Result<(&'static str, String)> {
+    let process = provenance(None)?;
+    let program = identity(Path::new(PROGRAM))?;
+    let simulator = identity(&library(&Setup::from_process())?)?;
+    Ok((KNOWN, format!("{program}={} {simulator}={}", process.binary_sha256, process.mujoco_sha256)))
+}
+
+/// What tells whether a file is still the same: where it lies on the disk, its size, when it was written.
+fn identity(path: &Path) -> Result<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = fs::metadata(path)?;
+    Ok(format!("{}:{}:{}:{}.{}", file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
+}
+
+fn sha256_of_large(path: &Path) -> Result<String> {
+    let (known, identity) = (std::env::var(KNOWN).unwrap_or_default(), identity(path)?);
+    let known = known.split(' ').find_map(|entry| entry.strip_prefix(&identity)?.strip_prefix('='));
+    known.map_or_else(|| sha256_of(path), |sha| Ok(sha.to_owned()))
 }
 
 /// The commit of the checkout, with `+` where anything but results and figures has changed.

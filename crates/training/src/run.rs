@@ -140,6 +140,12 @@ fn record(session: &mut Session<'_>, directory: &Path, resumptions: u64) -> Resu
         write("expert.toml", toml::to_string(&score)?.as_bytes())?;
     }
     write("timing.toml", toml::to_string(&session.clock.timing(resumptions))?.as_bytes())?;
-    let status = Status { state: State::Finished, steps: session.t, updates: session.updates, error: None };
+    let status = Status {
+        state: State::Finished,
+        steps: session.t,
+        updates: session.updates,
+        tries: None,
+        error: None,
+    };
     Ok(write("status.toml", toml::to_string(&status)?.as_bytes())?)
 }

@@ -40,6 +40,7 @@ fn config(task: &str, seed: u64) -> RunConfig {
         evaluation: Evaluation { every: 200, episodes: 1 },
         dai: None,
         expert: None,
+        mock: None,
     }
 }
 
@@ -178,14 +179,14 @@ fn a_damaged_checkpoint_is_never_taken_up() {
     let folder = Folder::new(None);
     folder.train(&config, 60, |t| if t == 330 { Order::Drop } else { Order::GoOn });
     // Checkpoints at steps 240 (b) and 300 (a), and rows from 130 on and from 260 on: the latter are the newer one's.
-    let files = ["a.checkpoint", "b.checkpoint", "1.journal", "2.journal"];
+    let files = ["a.checkpoint", "b.checkpoint", "1.journal", "2.journal", "0.journal"];
     let whole: Vec<Vec<u8>> =
         files.iter().map(|name| fs::read(folder.checkpoints().join(name)).unwrap()).collect();
     let put = |which: usize, bytes: &[u8]| fs::write(folder.checkpoints().join(files[which]), bytes).unwrap();
     let stream = &mut Stream::new(1, "damage");
     let mut counts = BTreeMap::new();
     for case in 0..1200 {
-        let which = stream.index(files.len());
+        let which = stream.index(files.len() - 1);
         let mut bytes = whole[which].clone();
         let at = stream.index(bytes.len());
         if case < 1000 {
@@ -210,11 +211,30 @@ fn a_damaged_checkpoint_is_never_taken_up() {
         *counts.entry(went_on).or_insert(0) += 1;
         if is_finished {
             for (name, bytes) in folder.files() {
-                assert!(bytes == expected[&name], "{name}: {notes:?}\n{}\n{}", String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&expected[&name]));
+                assert!(
+                    bytes == expected[&name],
+                    "{name}: {notes:?}\n{}\n{}",
+                    String::from_utf8_lossy(&bytes),
+                    String::from_utf8_lossy(&expected[&name])
+                );
             }
         }
     }
     assert!(counts.len() == 3 && counts.values().all(|count| *count > 150), "{counts:?}");
+}
+
+#[test]
+fn missing_rows_are_missed() {
+    let config = config("InvertedPendulum-v5", 0);
+    for (file, expected) in
+        [("2.journal", "goes on from its checkpoint at step 240"), ("1.journal", "starts afresh")]
+    {
+        let folder = Folder::new(None);
+        folder.train(&config, 60, |t| if t == 330 { Order::Drop } else { Order::GoOn });
+        fs::remove_file(folder.checkpoints().join(file)).unwrap();
+        let (_, notes) = folder.train(&config, 60, |_| Order::Drop);
+        assert_eq!(notes.last().unwrap(), expected, "{notes:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,231 @@
+//! What goes wrong around a run: workers that die in every way, a disk that fails at every write, kills at any moment.
+//! The runs are those of a mock paper, so that they take milliseconds; everything else is the product.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+mod mock;
+
+use mock::{Checkout, bytes, outcome, stderr};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use streams::Stream;
+
+#[test]
+fn a_workers_fault_is_its_own() {
+    let checkout = Checkout::new();
+    let limits = ["--jobs", "4", "--patience", "2", "--memory", "4", "--tries", "2"];
+    let output = checkout.call("reproduce", "faults", &limits);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(5), "{told}");
+    let rows = fs::read_to_string(checkout.path("figures/mock/faults/runs.csv")).unwrap();
+    let row = |arm: &str| rows.lines().find(|row| row.contains(&format!(",{arm},"))).unwrap_or_default();
+    for (arm, expected) in [
+        ("fine", "recorded"),
+        ("slow", "recorded"),
+        ("flood", "recorded"),
+        ("error", "exit code 1: error: the mock was told to fail"),
+        ("abort", "killed by signal 6"),
+        ("overflow", "has overflowed its stack"),
+        ("memory", "memory allocation of"),
+        ("kill", "killed by signal 9, the last of 2 tries"),
+        ("hang", "killed after 2 s without a word, the last of 2 tries"),
+    ] {
+        assert!(row(arm).contains(expected), "{arm}: {rows}\n{told}");
+    }
+    // What came from outside was tried again, what the program did itself was not.
+    for (arm, again) in [("kill", 1), ("hang", 1), ("error", 0), ("abort", 0), ("overflow", 0), ("memory", 0)]
+    {
+        let lines =
+            told.lines().filter(|line| line.contains(&format!(" {arm} ")) && line.contains("trying again"));
+        assert_eq!(lines.count(), again, "{arm}: {told}");
+    }
+}
+
+/// The disk fails once, is full from then on, or the process is killed, at the k-th operation, for every k until there
+/// are no more: what was recorded stays, and the same command then ends with the same bytes.
+#[test]
+fn no_failure_of_the_disk_loses_anything() {
+    let expected = {
+        let checkout = Checkout::new();
+        assert_eq!(checkout.call("reproduce", "brief", &[]).status.code(), Some(0));
+        outcome(&checkout)
+    };
+    for (who, what, least) in [
+        ("worker", "fail", 40),
+        ("worker", "full", 40),
+        ("worker", "kill", 40),
+        ("runner", "fail", 4),
+        ("runner", "kill", 4),
+    ] {
+        let checkout = Checkout::new();
+        let mut reached = 0;
+        for k in 1.. {
+            let fault = format!("{who} {what} {k}");
+            let limits = ["--tries", "1", "--checkpoint-every", "0", "--fresh"];
+            let output = checkout
+                .command("reproduce", "brief", &limits)
+                .env("REPRISE_FAULT", &fault)
+                .output()
+                .unwrap();
+            let told = stderr(&output);
+            if !told.contains("REPRISE_FAULT") {
+                assert_eq!(
+                    (output.status.code(), outcome(&checkout)),
+                    (Some(0), expected.clone()),
+                    "{fault}"
+                );
+                break;
+            }
+            reached = k;
+            let is_clear = output.status.code() == Some(0)
+                || told.contains("no storage space")
+                || told.contains("killed by signal 9")
+                || output.status.code().is_none();
+            assert!(is_clear, "{fault}: {told}");
+            // What was there before is there still, or the new one is there.
+            let output = checkout.call("reproduce", "brief", &["--checkpoint-every", "0"]);
+            assert_eq!(output.status.code(), Some(0), "{fault}: {}", stderr(&output));
+            assert!(outcome(&checkout) == expected, "{fault}: {told}");
+        }
+        assert!(reached >= least, "{who} {what}: {reached} operations");
+    }
+}
+
+/// SIGKILL to the runner, to a worker, or to both, at 200 moments.
+#[test]
+fn no_kill_loses_a_finished_run_or_changes_a_byte() {
+    let expected = {
+        let checkout = Checkout::new();
+        assert_eq!(checkout.call("reproduce", "campaign", &[]).status.code(), Some(0));
+        outcome(&checkout)
+    };
+    let stream = &mut Stream::new(0, "kills");
+    let (mut kills, mut campaigns) = (0, 0);
+    while kills < 200 {
+        let checkout = Checkout::new();
+        let mut published = BTreeMap::new();
+        loop {
+            let arguments = ["--jobs", "2", "--checkpoint-every", "0"];
+            let mut runner = checkout.command("reproduce", "campaign", &arguments);
+            let mut runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            std::thread::sleep(Duration::from_micros(stream.index(400_000) as u64));
+            let victim = stream.index(3);
+            if victim > 0 {
+                children(runner.id()).first().into_iter().for_each(|worker| signal(*worker, "KILL"));
+            }
+            let is_killed = victim != 1;
+            if is_killed {
+                runner.kill().unwrap();
+            }
+            kills += 1;
+            let output = runner.wait_with_output().unwrap();
+            // No run that was there is gone or was made again.
+            let now = records(&checkout.path("results/mock"));
+            for (path, record) in &published {
+                assert_eq!(now.get(path), Some(record), "{}", stderr(&output));
+            }
+            published = now;
+            if output.status.code() == Some(0) {
+                break;
+            }
+            assert!(is_killed, "{}", stderr(&output));
+        }
+        campaigns += 1;
+        assert!(outcome(&checkout) == expected);
+    }
+    println!("{kills} kills in {campaigns} campaigns");
+}
+
+/// The published records, each with its inode: a record that is made again has another.
+fn records(results: &Path) -> BTreeMap<PathBuf, u64> {
+    let files = bytes(results).into_keys().filter(|path| path.ends_with("status.toml"));
+    files.map(|path| (path.clone(), fs::metadata(results.join(path)).unwrap().ino())).collect()
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+fn signal(process: u32, signal: &str) {
+    let _ = Command::new("kill")
+        .args([&format!("-{signal}"), &process.to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+fn is_alive(process: u32) -> bool {
+    fs::read_to_string(format!("/proc/{process}/cmdline")).is_ok_and(|text| text.contains("worker"))
+}
+
+#[test]
+fn nothing_outlives_a_runner() {
+    for (name, profile, ends) in
+        [("TERM", "long", Some(5)), ("INT", "long", Some(5)), ("KILL", "long", None), ("KILL", "hang", None)]
+    {
+        let checkout = Checkout::new();
+        let mut runner = checkout.command("reproduce", profile, &[]).stderr(Stdio::null()).spawn().unwrap();
+        let checkpoints = || {
+            fs::read_dir(checkout.work()).is_ok_and(|mut entries| {
+                entries.any(|e| e.unwrap().path().join("checkpoints/starts").exists())
+            })
+        };
+        wait("a worker to start", checkpoints);
+        let workers = children(runner.id());
+        assert_eq!(workers.len(), 1);
+        let began = Instant::now();
+        signal(runner.id(), name);
+        let status = runner.wait().unwrap();
+        assert_eq!(status.code(), ends, "{name}");
+        wait("the worker to leave", || !is_alive(workers[0]));
+        assert!(began.elapsed() < Duration::from_secs(4), "{name}: {:?}", began.elapsed());
+        if profile == "long" {
+            // It stopped with a checkpoint, long before the first that was due.
+            let output = checkout.command("reproduce", profile, &["--checkpoint-every", "1000"]);
+            let told = until_told(output, "goes on from its checkpoint at step");
+            assert!(told, "{name}");
+        }
+    }
+}
+
+/// Starts `command` and ends it when it has said `expected`; says whether it did.
+fn until_told(mut command: Command, expected: &str) -> bool {
+    use std::io::BufRead as _;
+    let mut runner = command.stderr(Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(runner.stderr.take().unwrap()).lines();
+    let told = lines.map_while(Result::ok).any(|line| line.contains(expected));
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    told
+}
+
+#[test]
+fn a_lock_outlives_nobody() {
+    let checkout = Checkout::new();
+    let mut first = checkout.command("reproduce", "long", &[]).stderr(Stdio::null()).spawn().unwrap();
+    wait("the lock", || {
+        fs::read_to_string(checkout.path("results/mock/.lock")).is_ok_and(|text| !text.is_empty())
+    });
+    let second = checkout.call("reproduce", "brief", &[]);
+    assert_eq!(second.status.code(), Some(3), "{}", stderr(&second));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let holder = format!("process {} on {}", first.id(), host.trim());
+    assert!(stderr(&second).contains(&holder), "{}", stderr(&second));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(checkout.call("reproduce", "brief", &[]).status.code(), Some(0));
+}
+
+/// Polls until `done`, for at most a minute.
+fn wait(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain for {what}");
+}

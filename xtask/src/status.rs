@@ -1,0 +1,329 @@
+//! `status` and `explain`: where a profile's runs are, and all about one.
+
+use crate::args::{Chosen, ExplainArgs, StatusArgs, Which};
+use crate::progress::duration;
+use crate::speed::Speeds;
+use crate::{exit, say, say_json};
+use anyhow::Result;
+use diagnostics::BadInput;
+use experiment::{Device, Plan, Policy, Run, RunConfig, RunState, Selection, Timing};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One run.
+#[derive(Serialize)]
+struct Line<'a> {
+    task: &'a str,
+    arm: &'a str,
+    seed: u64,
+    id: String,
+    state: &'static str,
+    /// Environment steps taken, where a worker has told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u64>,
+    steps: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_return: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// What runs this run and no other again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    paper: &'a str,
+    profile: &'a str,
+    counts: BTreeMap<&'static str, usize>,
+    /// Seconds until all are recorded, on as many workers as now run, or as there are cores.
+    eta_seconds: Option<f64>,
+    runs: Vec<Line<'a>>,
+}
+
+const STATES: [&str; 5] = ["recorded", "running", "stopped", "failed", "missing"];
+
+pub(crate) fn status(args: &StatusArgs) -> Result<u8> {
+    let chosen = args.which.read()?;
+    let plan = chosen.plan(&args.filters)?;
+    let runs: Vec<Line<'_>> = plan
+        .cells
+        .iter()
+        .map(|cell| line(&args.which, &cell.config, chosen.store.state(&cell.config)))
+        .collect();
+    let mut counts: BTreeMap<&str, usize> = STATES.iter().map(|state| (*state, 0)).collect();
+    runs.iter().for_each(|run| *counts.entry(run.state).or_default() += 1);
+    let eta_seconds = eta(&chosen, &plan, &runs);
+    let is_complete = counts["recorded"] == runs.len();
+    let status = Status { paper: &args.which.paper, profile: &args.which.profile, counts, eta_seconds, runs };
+    if args.json {
+        say_json(&status)?;
+    } else {
+        print(&status);
+    }
+    Ok(if is_complete { exit::FINE } else { exit::INCOMPLETE })
+}
+
+fn line<'a>(which: &Which, config: &'a RunConfig, state: RunState) -> Line<'a> {
+    let (name, progress, failure) = match state {
+        RunState::Recorded => ("recorded", None, None),
+        RunState::Running(progress) => ("running", progress, None),
+        RunState::Stopped(progress) => ("stopped", progress, None),
+        RunState::Failed(failure) => ("failed", None, Some(failure)),
+        RunState::Missing => ("missing", None, None),
+    };
+    let step = progress.as_ref().map(|progress| progress.step).or(failure.as_ref().map(|f| f.steps));
+    Line {
+        task: &config.task,
+        arm: &config.arm,
+        seed: config.seed,
+        id: config.id().to_string(),
+        state: name,
+        step,
+        steps: config.steps,
+        last_return: progress.as_ref().map(|progress| progress.last_return).filter(|x| x.is_finite()),
+        steps_per_second: progress.as_ref().filter(|_| name == "running").map(|p| p.steps_per_second),
+        command: failure.is_some().then(|| command(which, config)),
+        error: failure.and_then(|failure| failure.error),
+    }
+}
+
+/// What runs `config` alone.
+fn command(which: &Which, config: &RunConfig) -> String {
+    let Which { paper, profile, results, .. } = which;
+    let results =
+        results.as_ref().map(|folder| format!(" --results {}", quoted(&folder.display().to_string())));
+    let device = if config.device == Device::Cuda { " --device cuda" } else { "" };
+    let results = results.unwrap_or_default() + device;
+    let (task, arm, seed) = (&config.task, &config.arm, config.seed);
+    if config.expert.is_some() {
+        // An expert is trained with whatever it guides.
+        return format!(
+            "cargo xtask reproduce --paper {paper} --profile {profile} --only task={}{results}",
+            quoted(task)
+        );
+    }
+    format!(
+        "cargo xtask train --paper {paper} --profile {profile} --task {} --arm {} --seed {seed}{results}",
+        quoted(task),
+        quoted(arm)
+    )
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Seconds until everything is recorded; nothing where nothing is left, or no speed is known.
+fn eta(chosen: &Chosen, plan: &Plan, runs: &[Line<'_>]) -> Option<f64> {
+    let open: Vec<(&RunConfig, &Line<'_>)> = plan
+        .cells
+        .iter()
+        .map(|cell| &cell.config)
+        .zip(runs)
+        .filter(|(_, run)| run.state != "recorded")
+        .collect();
+    if open.is_empty() {
+        return None;
+    }
+    let speeds = Speeds::read(chosen, plan);
+    let left = |(config, run): &(&RunConfig, &Line<'_>)| {
+        let steps = run.steps.saturating_sub(run.step.unwrap_or(0)) as f64;
+        match run.steps_per_second {
+            Some(speed) if speed > 0.0 => Some(steps / speed),
+            _ => Some(speeds.seconds_a_step(config)? * steps),
+        }
+    };
+    let seconds: f64 = open.iter().map(left).sum::<Option<f64>>()?;
+    let running = runs.iter().filter(|run| run.state == "running").count();
+    let workers = if running > 0 { running } else { crate::plan::cores() };
+    Some(seconds / workers.min(open.len()) as f64)
+}
+
+fn print(status: &Status<'_>) {
+    type Counts<'a> = BTreeMap<&'a str, usize>;
+    let mut arms: Vec<((&str, &str), Counts<'_>)> = Vec::new();
+    for run in &status.runs {
+        let key = (run.task, run.arm);
+        if arms.last().is_none_or(|(last, _)| *last != key) && !arms.iter().any(|(arm, _)| *arm == key) {
+            arms.push((key, BTreeMap::new()));
+        }
+        if let Some((_, counts)) = arms.iter_mut().find(|(arm, _)| *arm == key) {
+            *counts.entry(run.state).or_default() += 1;
+        }
+    }
+    let [recorded, running, stopped, failed, missing] = STATES;
+    say(format!(
+        "{:20} {:10} {recorded:>9} {running:>8} {stopped:>8} {failed:>7} {missing:>8}",
+        "task", "arm"
+    ));
+    for ((task, arm), counts) in &arms {
+        let n = |state| counts.get(state).copied().unwrap_or(0);
+        say(format!(
+            "{task:20} {arm:10} {:>9} {:>8} {:>8} {:>7} {:>8}",
+            n(recorded),
+            n(running),
+            n(stopped),
+            n(failed),
+            n(missing)
+        ));
+    }
+    for run in status.runs.iter().filter(|run| run.state == "running" || run.state == "stopped") {
+        let step =
+            run.step.map_or("not heard of yet".to_owned(), |step| format!("step {step}/{}", run.steps));
+        let speed = run.steps_per_second.map_or(String::new(), |speed| format!("  {speed:.0} steps/s"));
+        let last = run.last_return.map_or(String::new(), |last| format!("  return {last:.1}"));
+        say(format!("{} {} seed {}  {}  {step}{speed}{last}", run.task, run.arm, run.seed, run.state));
+    }
+    for run in status.runs.iter().filter(|run| run.state == "failed") {
+        say(format!(
+            "{} {} seed {}  failed: {}",
+            run.task,
+            run.arm,
+            run.seed,
+            run.error.as_deref().unwrap_or("?")
+        ));
+        say(format!("  again: {}", run.command.as_deref().unwrap_or_default()));
+    }
+    let open = status.runs.len() - status.counts["recorded"];
+    match status.eta_seconds {
+        _ if open == 0 => say("all runs are recorded"),
+        Some(seconds) => say(format!("{open} to go, about {}", duration(seconds))),
+        None => say(format!(
+            "{open} to go; no run of this kind is recorded yet that would tell how long they take"
+        )),
+    }
+}
+
+/// All about one run.
+#[derive(Serialize)]
+struct Explanation<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    profile: &'a str,
+    /// Where its record lies, or will.
+    directory: String,
+    config: &'a RunConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<Timing>,
+    /// The learned policy's last evaluations: step and mean return.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evaluations: Vec<(u64, f64)>,
+}
+
+const EVALUATIONS: usize = 5;
+
+pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
+    let (paper, results) = (args.paper.clone(), args.results.clone());
+    let which = Which { paper, profile: String::new(), results, device: None };
+    let (chosen, profile, config) = find(args, which.clone())?;
+    let which = Which { profile, ..which };
+    let directory = chosen.store.directory(&config);
+    let mut line = line(&which, &config, chosen.store.state(&config));
+    line.command.get_or_insert_with(|| command(&which, &config));
+    let run = (line.state == "recorded").then(|| Run::read(&directory)).transpose()?;
+    let learned = |run: &Run| {
+        let rows = run.evaluations.rows.iter().filter(|row| row.policy == Policy::Learned);
+        let all: Vec<(u64, f64)> = rows.map(|row| (row.step, row.mean())).collect();
+        all[all.len().saturating_sub(EVALUATIONS)..].to_vec()
+    };
+    let explanation = Explanation {
+        line,
+        profile: &which.profile,
+        directory: directory.display().to_string(),
+        config: &config,
+        provenance: std::fs::read_to_string(directory.join("provenance.toml")).ok(),
+        timing: run.as_ref().map(|run| run.timing.clone()),
+        evaluations: run.as_ref().map(learned).unwrap_or_default(),
+    };
+    if args.json {
+        say_json(&explanation)?;
+    } else {
+        print_explanation(&explanation);
+    }
+    Ok(exit::FINE)
+}
+
+/// The run of the paper whose name begins as given, and the first profile that has it.
+fn find(args: &ExplainArgs, mut which: Which) -> Result<(Chosen, String, RunConfig)> {
+    let wanted = args.run.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
+    let wanted = wanted.rsplit('-').next().unwrap_or_default();
+    let experiment = experiment::Experiment::read(&crate::args::root()?, &args.paper)?;
+    let mut found: Vec<(String, RunConfig)> = Vec::new();
+    for (name, profile) in &experiment.protocol.profile {
+        for cell in Plan::new(&experiment, profile, &Selection::default())?.cells {
+            let is_new = !found.iter().any(|(_, config)| *config == cell.config);
+            if !wanted.is_empty() && is_new && cell.config.id().to_string().starts_with(wanted) {
+                found.push((name.clone(), cell.config));
+            }
+        }
+    }
+    let (profile, config) = match &found[..] {
+        [one] => one.clone(),
+        [] => {
+            return Err(BadInput::new(format!("no profile of `{}` has a run `{}`", args.paper, args.run))
+                .help("`cargo xtask plan` and `status --json` give the names of runs; a beginning is enough")
+                .into());
+        }
+        [(_, a), (_, b), ..] => {
+            return Err(BadInput::new(format!(
+                "`{}` may be run {} or {}, or another",
+                args.run,
+                a.id(),
+                b.id()
+            ))
+            .help("give more of the name")
+            .into());
+        }
+    };
+    which.profile.clone_from(&profile);
+    Ok((which.read()?, profile, config))
+}
+
+fn print_explanation(explanation: &Explanation<'_>) {
+    let Explanation { line, profile, directory, config, timing, .. } = explanation;
+    say(format!("run          {} (profile {profile})", line.id));
+    say(format!("what         {} {} seed {}, {} steps", line.task, line.arm, line.seed, line.steps));
+    say(format!("state        {}", line.state));
+    say(format!("directory    {directory}"));
+    if let Some(step) = line.step {
+        say(format!("step         {step}"));
+    }
+    if let Some(timing) = timing {
+        let Timing { seconds, update_seconds, evaluation_seconds, checkpoint_seconds, resumptions, .. } =
+            timing;
+        let share = |part: &f64| 100.0 * part / seconds.max(1e-9);
+        say(format!(
+            "time         {}: updates {:.1} %, evaluations {:.1} %, checkpoints {:.2} %; taken up again {resumptions} times",
+            duration(*seconds),
+            share(update_seconds),
+            share(evaluation_seconds),
+            share(checkpoint_seconds)
+        ));
+    }
+    for (step, mean) in &explanation.evaluations {
+        say(format!("evaluation   step {step}: {mean:.1}"));
+    }
+    for line in explanation.provenance.iter().flat_map(|text| text.lines()) {
+        say(format!("trained by   {line}"));
+    }
+    if let Some(error) = &line.error {
+        say(format!("error        {}", error.replace('\n', "\n             ")));
+    }
+    say(format!(
+        "again        {}{}",
+        line.command.as_deref().unwrap_or_default(),
+        if line.state == "recorded" { " --fresh" } else { "" }
+    ));
+    say("configuration");
+    config.to_toml().lines().for_each(|line| say(format!("  {line}")));
+}
