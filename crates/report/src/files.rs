@@ -24,8 +24,12 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
     let mut files = vec![
         ("verdicts.json".to_owned(), json(&answers)?),
         ("scores.json".to_owned(), json(&results::final_scores(study))?),
-        ("references.json".to_owned(), json(&results::comparisons(study))?),
     ];
+    let comparisons = results::comparisons(study);
+    if !comparisons.is_empty() {
+        files.push(("references.json".to_owned(), json(&comparisons)?));
+        files.extend(formats("references", &tables::references(&comparisons)));
+    }
     let pictures = figures::pictures(study, &answers);
     for picture in &pictures {
         files.extend(picture_files(picture)?);
@@ -33,7 +37,6 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
     files.push(("report.html".to_owned(), html::page(study, &answers, &pictures)?.into_bytes()));
     for (name, table) in [
         ("scores", tables::scores(study)),
-        ("references", tables::references(study)),
         ("gains", tables::gains(study)),
         ("verdicts", tables::verdicts(&answers)),
         ("claims", tables::claims(&answers)),

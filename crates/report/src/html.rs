@@ -9,7 +9,7 @@ mod notes;
 use crate::figure;
 use crate::number::{MISSING, grouped, steps};
 use crate::pictures::Picture;
-use crate::results::FINAL;
+use crate::results::{FINAL, comparisons, same_task};
 use crate::study::{State, Study};
 use crate::table::{Align, Table};
 use crate::tables;
@@ -293,7 +293,7 @@ fn grids(study: &Study) -> Vec<Grid> {
             "The interval is of our runs only. The difference is bold where our interval lies outside the reference ± \
              its spread."
                 .to_owned(),
-            tables::references(study),
+            tables::references(&comparisons(study)),
         ),
         (
             "gains",
@@ -330,7 +330,7 @@ fn grid(name: &'static str, title: &'static str, about: String, table: &Table) -
 fn sources(study: &Study) -> Vec<Source> {
     let shown = |source: &&experiment::Source| {
         let tasks = || study.tasks.iter().map(|task| &task.task.id);
-        source.scores.iter().any(|score| tasks().any(|task| crate::results::same_task(&score.task, task)))
+        source.scores.iter().any(|score| tasks().any(|task| same_task(&score.task, task)))
     };
     let told = |source: &experiment::Source| Source {
         id: source.id.clone(),

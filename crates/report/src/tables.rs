@@ -1,7 +1,7 @@
 //! The tables of a study.
 
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
-use crate::results::{FinalScore, Lies, comparisons, final_scores, same_task};
+use crate::results::{Comparison, FinalScore, Lies, final_scores, same_task};
 use crate::study::{State, Study};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{Answer, Gain, Verdict, task_gain};
@@ -80,7 +80,7 @@ fn arm_row(score: &FinalScore, confidence: f64) -> [Cell; 6] {
 /// Our final scores beside published ones of the same algorithm and budget. The difference is bold where our interval
 /// lies outside the reference ± its spread.
 #[must_use]
-pub fn references(study: &Study) -> Table {
+pub fn references(comparisons: &[Comparison]) -> Table {
     let mut table = Table::new([
         ("task", Align::Left),
         ("what", Align::Left),
@@ -93,7 +93,7 @@ pub fn references(study: &Study) -> Table {
         ("our interval", Align::Left),
         ("reference is", Align::Left),
     ]);
-    for row in comparisons(study) {
+    for row in comparisons {
         let [low, high] = row.interval;
         let reference = match row.spread {
             Some(spread) => plus_minus(row.reference, spread, whole),
@@ -106,8 +106,8 @@ pub fn references(study: &Study) -> Table {
         };
         let difference = with_interval(row.difference, low - row.reference, high - row.reference, whole);
         table.push([
-            Cell::from(row.task),
-            row.label.into(),
+            Cell::from(row.task.as_str()),
+            row.label.as_str().into(),
             steps(row.steps).into(),
             with_interval(row.ours, low, high, whole).into(),
             row.runs.to_string().into(),

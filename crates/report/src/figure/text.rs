@@ -27,7 +27,7 @@ pub(super) fn clean(text: &str) -> String {
 /// Width of the ink of `text` at `size`, both in points.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     // Measured at 100 and scaled: the typeface has no hinting here.
-    let escaped = clean(text).replace('&', "&amp;").replace('<', "&lt;");
+    let escaped = clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let document = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\">\
          <text font-family=\"DejaVu Sans\" font-size=\"100\">{escaped}</text></svg>"
