@@ -14,6 +14,7 @@ mod rows;
 mod text;
 
 use layout::Layout;
+pub(crate) use text::clean;
 
 /// A grid of panels with one legend below.
 #[derive(Debug, Clone, PartialEq)]

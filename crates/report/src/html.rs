@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use experiment::{Provenance, Run, RunConfig, Window};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, escape_formatter};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -174,7 +174,7 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
         sources: sources(study),
         runs,
         programs,
-        notes: study.experiment.notes.as_deref().map(notes::html),
+        notes: study.experiment.notes.as_deref().map(|notes| notes::html(&figure::clean(notes))),
         command: format!(
             "cargo xtask report --paper {} --profile {}",
             quoted(&study.experiment.paper),
@@ -185,6 +185,10 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.context("failed to set the template's syntax")?);
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => escape_formatter(out, state, &figure::clean(text).into()),
+        _ => escape_formatter(out, state, value),
+    });
     environment.add_template("report", include_str!("html/report.html.jinja"))?;
     let html = environment.get_template("report")?.render(Serde(&page));
     html.context("failed to fill the page's template")

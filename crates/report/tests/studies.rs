@@ -231,7 +231,7 @@ fn names_from_files_stay_text_in_the_page() {
             experiment.notes = Some(format!("## {HOSTILE}\n\n{HOSTILE}\n\n[a](javascript:alert(3))\n"));
         },
     )("report.html");
-    for markup in ["<script", "<img", "onerror=alert(2)>", "javascript:"] {
+    for markup in ["<script", "<img", "onerror=alert(2)>", "javascript:", "\u{202e}"] {
         assert!(!page.contains(markup), "{markup} in {page}");
     }
     assert!(page.matches("&lt;script&gt;").count() > 50);

@@ -216,7 +216,8 @@ fn stairs_have_corners_and_points_have_bars() {
 fn names_of_any_characters_are_drawn() {
     let mut panel = panel(0);
     panel.title =
-        "nul \u{0} bell \u{7} \u{202e}turned\u{202c} \u{ffff} <script>alert(1)</script> ]]> --> \"'&".to_owned();
+        "nul \u{0} bell \u{7} \u{202e}turned\u{202c} \u{ffff} <script>alert(1)</script> ]]> --> \"'&"
+            .to_owned();
     let document = svg(&figure(vec![panel]));
     check_apart("any characters", &document);
     assert!(!document.contains("<script") && !document.contains('\u{0}'), "{document}");

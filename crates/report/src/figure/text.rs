@@ -18,10 +18,14 @@ pub(super) fn options() -> usvg::Options<'static> {
     }
 }
 
-/// `text` as a document can hold it: a character that XML has no place for becomes the replacement character.
-pub(super) fn clean(text: &str) -> String {
-    let forbidden = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
-    text.replace(forbidden, "\u{fffd}")
+/// `text` as a document can hold it and a reader can read it: the replacement character stands for what XML has no place
+/// for, and for the characters that would turn around what follows a name in a sentence.
+pub(crate) fn clean(text: &str) -> String {
+    let unfit = |c: char| {
+        c.is_control() && !"\t\n\r".contains(c)
+            || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(unfit, "\u{fffd}")
 }
 
 /// Width of the ink of `text` at `size`, both in points.
