@@ -58,7 +58,7 @@ pub(crate) enum Verb {
                             --unfinished --dry-run --json"
     )]
     Clean(CleanArgs),
-    /// Draw figures and tables from recorded runs; trains nothing
+    /// Write figures, tables and the page report.html from recorded runs; trains nothing
     #[command(
         after_help = "Examples:\n  cargo xtask report --paper dai\n  cargo xtask report --paper dai --check"
     )]

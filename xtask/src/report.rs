@@ -9,13 +9,13 @@ use report::verdicts::{Answer, Verdict, answers};
 use report::{files, tables};
 use std::path::PathBuf;
 
-/// Writes a profile's figures and tables and prints its verdicts. Whether every planned run is recorded.
+/// Writes a profile's figures, tables and page and prints its verdicts. Whether every planned run is recorded.
 pub(crate) fn publish(which: &Which, chosen: &Chosen, figures: Option<&PathBuf>) -> Result<bool> {
     let study = Study::load(&chosen.experiment, &which.profile, &chosen.store)?;
     let folder = which.figures(figures)?;
     files::write(&folder, &files::render(&study)?)?;
     print(&study, &answers(&study));
-    say(format!("\nfigures and tables: {}", folder.display()));
+    say(format!("\nfigures, tables and report.html: {}", folder.display()));
     Ok(study.is_complete())
 }
 
@@ -74,16 +74,7 @@ fn print(study: &Study, answers: &[Answer]) {
         show(&tables::runs(study));
     }
     show(&tables::gains(study));
-    let mut table = Table::new([
-        ("claim", report::table::Align::Left),
-        ("reading", report::table::Align::Left),
-        ("threshold", report::table::Align::Right),
-        ("measured", report::table::Align::Right),
-        ("verdict", report::table::Align::Left),
-    ]);
-    let full = tables::verdicts(answers);
-    full.rows().iter().for_each(|row| table.push(row[..5].to_vec()));
-    show(&table);
+    show(&tables::verdicts(answers).without("note"));
     for answer in answers {
         say(format!("{:15} {}", answer.verdict.name(), answer.statement));
         let reason = answer.verdict.reason();

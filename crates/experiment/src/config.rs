@@ -91,6 +91,18 @@ pub enum Algorithm {
     Sac,
 }
 
+impl Algorithm {
+    /// Its name in papers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Td3 => "TD3",
+            Self::Td3Dai => "TD3-DAI",
+            Self::Sac => "SAC",
+        }
+    }
+}
+
 /// TD3's settings, by the names of its paper. Noise is in units of the action limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
-/// A paper's three files, read and checked.
+/// A paper's files, read and checked.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// The folder's name under `experiments/`.
@@ -22,6 +22,8 @@ pub struct Experiment {
     pub reference: Reference,
     /// What the paper says.
     pub claims: Claims,
+    /// `notes.md`, where there is one: what is known of the paper, and where we depart from it. Markdown.
+    pub notes: Option<String>,
 }
 
 /// What is trained and how it is measured.
@@ -214,7 +216,8 @@ impl Experiment {
                 .into());
             }
         }
-        let experiment = Self { paper: paper.to_owned(), protocol, reference, claims };
+        let notes = notes(&folder.join(paper).join("notes.md"))?;
+        let experiment = Self { paper: paper.to_owned(), protocol, reference, claims, notes };
         experiment.check(root)?;
         Ok(experiment)
     }
@@ -321,6 +324,15 @@ impl Experiment {
             }
         }
         Ok(())
+    }
+}
+
+fn notes(path: &Path) -> Result<Option<String>, BadInput> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BadInput::new(format!("cannot read {}: {error}", path.display()))
+            .help("make it a readable text in UTF-8, or remove it")),
     }
 }
 

@@ -15,6 +15,7 @@ use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -266,6 +267,38 @@ impl Run {
             ));
         }
         Ok(run)
+    }
+
+    /// SHA-256 of its files' names and contents, in the order of the names: no byte of the record changes without it.
+    ///
+    /// # Errors
+    /// [`BadInput`] if a file cannot be read.
+    pub fn digest(&self) -> Result<String, BadInput> {
+        let unreadable = |path: &Path, error: &dyn std::fmt::Display| {
+            BadInput::new(format!("cannot read {}: {error}", path.display())).help(RESTORE)
+        };
+        let entries =
+            std::fs::read_dir(&self.directory).map_err(|error| unreadable(&self.directory, &error))?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| path.is_file());
+        paths.sort();
+        let mut digest = Sha256::new();
+        for path in paths {
+            let content = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            digest.update(format!("{name}\0{}\0", content.len()));
+            digest.update(content);
+        }
+        Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What trained it; `None` where that was not recorded.
+    ///
+    /// # Errors
+    /// [`BadInput`] if the file is damaged.
+    pub fn provenance(&self) -> Result<Option<Provenance>, BadInput> {
+        let exists = self.directory.join("provenance.toml").exists();
+        exists.then(|| parsed(&self.directory, "provenance.toml")).transpose()
     }
 }
 

@@ -1,79 +1,106 @@
 //! Learning curves: at each evaluation the median over runs after the IQR rule, and its bootstrap interval.
 
-use crate::figure::{Color, Curve, Figure, HorizontalLine, Panel, Pattern, default_columns};
+use crate::figure::{
+    Color, Curve, Figure, Level, Marks, Panel, Pattern, Scale, ScaleKind, Shape, default_columns,
+};
 use crate::number::{grouped, steps};
+use crate::pictures::{Caption, Picture};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
 use experiment::Statistics;
 use std::fmt::Write as _;
 
 /// An arm's curve on one task.
-struct Reduced {
-    curve: Curve,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduced {
+    /// The curve; its companion is the median of all runs, where the rule dropped any.
+    pub curve: Curve,
     /// How many values the IQR rule dropped, over all evaluations.
-    dropped: usize,
-    values: usize,
+    pub dropped: usize,
+    /// How many values there were.
+    pub values: usize,
 }
 
-/// The figure of a study: a panel a task.
+/// The picture of a study: a panel a task.
 #[must_use]
-pub fn figure(study: &Study) -> Figure {
+pub fn picture(study: &Study) -> Picture {
     let panels: Vec<Panel> = study.tasks.iter().map(|task| panel(study, task)).collect();
-    Figure {
+    let figure = Figure {
+        title: None,
         columns: default_columns(panels.len()),
         panels,
-        x_label: "Environment steps".to_owned(),
-        y_label: "Evaluation return".to_owned(),
+        x: Scale::new("Environment steps", ScaleKind::Steps),
+        y: Scale::new("Evaluation return", ScaleKind::Value),
         companion_label: "median of all runs".to_owned(),
-    }
+    };
+    Picture { name: "learning-curves".to_owned(), figure, caption: caption(study) }
 }
 
 fn panel(study: &Study, task: &TaskRuns) -> Panel {
-    let statistics = &study.experiment.protocol.statistics;
-    let curves =
-        task.arms.iter().zip(colors(task)).map(|(arm, color)| reduce(task, arm, color, statistics).curve);
+    let arms = task.arms.iter().zip(colors(task.arms.len()));
     let expert = task.expert.as_ref().and_then(|run| run.expert.as_ref());
-    let lines = expert.map(|expert| HorizontalLine {
-        label: "expert".to_owned(),
-        color: Color::Orange,
-        pattern: Pattern::Dashed,
-        value: expert.score,
-    });
-    let planned: usize = task.arms.iter().map(|arm| arm.planned.len()).sum();
-    let recorded: usize = task.arms.iter().map(|arm| arm.runs().count()).sum();
     Panel {
         title: task.task.title.clone(),
-        note: (recorded < planned).then(|| format!("{recorded}/{planned} runs")),
-        curves: curves.collect(),
-        lines: lines.into_iter().collect(),
+        note: missing(task),
+        marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color).curve).collect()),
+        levels: expert.map(|expert| expert_level(expert.score)).into_iter().collect(),
         x_end: Some(study.profile.steps as f64),
+        x_label: None,
     }
 }
 
-/// The last arm, which is the paper's, is blue and on top.
-fn colors(task: &TaskRuns) -> impl Iterator<Item = Color> {
-    let baselines = task.arms.len() - 1;
-    Color::ALL.into_iter().skip(1).take(baselines).chain([Color::ALL[0]])
+/// `5/6 runs`, where fewer are recorded than planned.
+pub(crate) fn missing(task: &TaskRuns) -> Option<String> {
+    let planned: usize = task.arms.iter().map(|arm| arm.planned.len()).sum();
+    let recorded: usize = task.arms.iter().map(|arm| arm.runs().count()).sum();
+    (recorded < planned).then(|| format!("{recorded}/{planned} runs"))
 }
 
-fn reduce(task: &TaskRuns, arm: &ArmRuns, color: Color, statistics: &Statistics) -> Reduced {
-    let label = arm.arm.label.clone();
-    let mut curve =
-        Curve { label, color, steps: vec![], center: vec![], low: vec![], high: vec![], companion: None };
+pub(crate) fn expert_level(value: f64) -> Level {
+    Level { label: "expert".to_owned(), color: Color::Orange, pattern: Pattern::Dashed, value }
+}
+
+/// The last of so many arms, which is the paper's, is blue and on top.
+pub(crate) fn colors(arms: usize) -> impl Iterator<Item = Color> {
+    Color::ALL.into_iter().skip(1).take(arms.saturating_sub(1)).chain([Color::ALL[0]])
+}
+
+fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Reduced {
     let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.evaluations.learned().collect()).collect();
+    let purpose = format!("{}/{}", task.task.id, arm.arm.id);
+    reduce((&arm.arm.label, color), &runs, &study.experiment.protocol.statistics, &purpose)
+}
+
+/// The curve of `runs`, each a list of steps and scores, as far as all of them go. `purpose` names the random stream.
+#[must_use]
+pub fn reduce(
+    (label, color): (&str, Color),
+    runs: &[Vec<(u64, f64)>],
+    statistics: &Statistics,
+    purpose: &str,
+) -> Reduced {
+    let mut curve = Curve {
+        label: label.to_owned(),
+        color,
+        shape: Shape::Line,
+        x: vec![],
+        center: vec![],
+        low: vec![],
+        high: vec![],
+        companion: None,
+    };
     let (mut companion, mut dropped, mut count) = (Vec::new(), 0, 0);
     for i in 0..runs.iter().map(Vec::len).min().unwrap_or(0) {
         let values: Vec<f64> = runs.iter().map(|run| run[i].1).collect();
         let Some(filter) = stats::iqr_filter(&values, statistics.iqr_factor) else { continue };
-        let purpose = format!("{}/{}/{}", task.task.id, arm.arm.id, runs[0][i].0);
         let replicates = stats::bootstrap_sample(
             &filter.kept,
             statistics.resamples,
             statistics.seed,
-            &purpose,
+            &format!("{purpose}/{}", runs[0][i].0),
             stats::median_in_place,
         );
         let interval = replicates.interval(statistics.confidence);
-        curve.steps.push(runs[0][i].0 as f64);
+        curve.x.push(runs[0][i].0 as f64);
         curve.center.push(stats::median(&filter.kept).unwrap_or(f64::NAN));
         curve.low.push(interval.map_or(f64::NAN, |interval| interval.low));
         curve.high.push(interval.map_or(f64::NAN, |interval| interval.high));
@@ -86,17 +113,14 @@ fn reduce(task: &TaskRuns, arm: &ArmRuns, color: Color, statistics: &Statistics)
     Reduced { curve, dropped, values: count }
 }
 
-/// The figure's caption, from the data.
-#[must_use]
-pub fn caption(study: &Study) -> String {
+fn caption(study: &Study) -> Caption {
     let protocol = &study.experiment.protocol;
     let statistics = &protocol.statistics;
     let mut text = format!(
-        "**Learning curves, profile `{}`** ({} steps). Return of the learner's own policy over {} episodes without \
+        "{} steps. Return of the learner's own policy over {} episodes without \
          noise, from the same start states every time. Line: median over runs after the IQR rule (type-7 quartiles, \
          k = {}). Band: nominal {} % percentile bootstrap interval of that median ({} resamples); with few runs it \
          covers less, about 85 % at six runs after the rule. ",
-        study.profile_name,
         steps(study.profile.steps),
         protocol.evaluation.episodes,
         statistics.iqr_factor,
@@ -107,9 +131,9 @@ pub fn caption(study: &Study) -> String {
         let arms: Vec<String> = task
             .arms
             .iter()
-            .zip(colors(task))
+            .zip(colors(task.arms.len()))
             .map(|(arm, color)| {
-                let reduced = reduce(task, arm, color, statistics);
+                let reduced = of_arm(study, task, arm, color);
                 let recorded = arm.runs().count();
                 let drops = match reduced.dropped {
                     0 if recorded <= 3 => "the IQR rule cannot drop any of so few".to_owned(),
@@ -150,5 +174,6 @@ pub fn caption(study: &Study) -> String {
     if !lost.is_empty() {
         let _ = write!(text, "Not in the figure: {}. ", lost.join(", "));
     }
-    text.trim_end().to_owned() + "\n"
+    let title = format!("Learning curves, profile {}", study.profile_name);
+    Caption { title, text: text.trim_end().to_owned() }
 }

@@ -1,56 +1,131 @@
-//! Learning curves as a paper prints them: a grid of panels over one legend, as SVG and as PNG.
+//! Pictures as a paper prints them: a grid of panels over one legend, as SVG and as PNG.
 //!
-//! Both repeat byte for byte. Text is set in DejaVu Sans (Bitstream Vera licence), which the program carries; an SVG
+//! A panel holds curves (learning curves, performance profiles, sweeps) or rows (estimates with their intervals). Both
+//! files repeat byte for byte. Text is set in DejaVu Sans (Bitstream Vera licence), which the program carries; an SVG
 //! viewer that lacks it falls back to Verdana, whose widths are nearly the same. Sizes are in points (1/72 inch).
 
 mod axis;
 mod canvas;
+mod curves;
 mod layout;
 mod legend;
 mod panel;
+mod rows;
 mod text;
 
 use layout::Layout;
+pub(crate) use text::clean;
 
 /// A grid of panels with one legend below.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
+    /// Stands above all panels, where their own titles do not say enough.
+    pub title: Option<String>,
     /// Row by row.
     pub panels: Vec<Panel>,
     /// Panels side by side; [`default_columns`] suits most figures.
     pub columns: usize,
-    /// What the horizontal axes show, such as `Environment steps`. The unit is added.
-    pub x_label: String,
-    /// What the vertical axes show, such as `Evaluation return`.
-    pub y_label: String,
+    /// The horizontal axes.
+    pub x: Scale,
+    /// The vertical axes. Panels of rows have none: their rows' names stand there.
+    pub y: Scale,
     /// What the companion curves are, for the legend, such as `median of all runs`.
     pub companion_label: String,
 }
 
-/// One task.
+/// What an axis shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scale {
+    /// What it says, such as `Environment steps`. A unit is added where there is one.
+    pub label: String,
+    /// How values lie on it.
+    pub kind: ScaleKind,
+}
+
+impl Scale {
+    /// A scale of `kind` that says `label`.
+    #[must_use]
+    pub fn new(label: &str, kind: ScaleKind) -> Self {
+        Self { label: label.to_owned(), kind }
+    }
+}
+
+/// How values lie on an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScaleKind {
+    /// Environment steps, in thousands or millions where there are many.
+    Steps,
+    /// Any number, with a little room about it; upwards from 0 where that is near.
+    Value,
+    /// Any number, from the least to the greatest.
+    Tight,
+    /// From 0 to 1.
+    Share,
+    /// Each power of two as far from the last. Nothing that is not above 0 is drawn.
+    Doubling,
+}
+
+/// One task, or one metric.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Panel {
-    /// The task's name.
+    /// The task's or the metric's name.
     pub title: String,
     /// A word of warning that belongs into the picture, such as `5/6 seeds`.
     pub note: Option<String>,
-    /// The curves; the last one is drawn on top. Without any finite point the panel says `no runs recorded`.
-    pub curves: Vec<Curve>,
+    /// What is drawn. Without any finite point the panel says `no runs recorded`.
+    pub marks: Marks,
     /// Levels to compare with.
-    pub lines: Vec<HorizontalLine>,
+    pub levels: Vec<Level>,
     /// Where the horizontal axis ends, if not at the last point: the protocol's budget of steps.
     pub x_end: Option<f64>,
+    /// What this panel's horizontal axis says instead of the figure's label.
+    pub x_label: Option<String>,
 }
 
-/// One arm's curve with its band. All lists have one entry an evaluation; NaN leaves a gap.
+/// What a panel holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Marks {
+    /// Curves over the horizontal axis; the last one is drawn on top.
+    Curves(Vec<Curve>),
+    /// Estimates along the horizontal axis, one below the other, from the top.
+    Rows(Vec<Row>),
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self::Curves(Vec::new())
+    }
+}
+
+impl Panel {
+    /// The curves; none where the panel holds rows.
+    fn curves(&self) -> &[Curve] {
+        match &self.marks {
+            Marks::Curves(curves) => curves,
+            Marks::Rows(_) => &[],
+        }
+    }
+
+    /// The rows; none where the panel holds curves.
+    fn rows(&self) -> &[Row] {
+        match &self.marks {
+            Marks::Curves(_) => &[],
+            Marks::Rows(rows) => rows,
+        }
+    }
+}
+
+/// One arm's curve with its band. All lists have one entry a point; NaN leaves a gap.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     /// The arm's name. Curves of one label share one entry in the legend.
     pub label: String,
     /// Of line, band and companion.
     pub color: Color,
-    /// Environment steps at each evaluation, ascending.
-    pub steps: Vec<f64>,
+    /// How points are joined.
+    pub shape: Shape,
+    /// Where the points lie on the horizontal axis, ascending.
+    pub x: Vec<f64>,
     /// The line.
     pub center: Vec<f64>,
     /// The band's lower edge.
@@ -61,10 +136,36 @@ pub struct Curve {
     pub companion: Option<Vec<f64>>,
 }
 
-/// A level across a panel.
+/// How a curve's points are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// By straight lines.
+    Line,
+    /// Each value holds until the next point.
+    Stairs,
+    /// By straight lines, with a mark and an interval's bar at each instead of a band.
+    Points,
+}
+
+/// One estimate.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HorizontalLine {
-    /// Name in the legend.
+pub struct Row {
+    /// The arm's name, on the left.
+    pub label: String,
+    /// Of the mark and its interval.
+    pub color: Color,
+    /// The estimate.
+    pub center: f64,
+    /// Its interval, where there is one.
+    pub interval: Option<[f64; 2]>,
+    /// What went in, one a run: small discs.
+    pub runs: Vec<f64>,
+}
+
+/// A level to compare with: across a panel of curves, up a panel of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level {
+    /// Name in the legend; none there if it is empty.
     pub label: String,
     /// Colour of the line.
     pub color: Color,
@@ -74,10 +175,10 @@ pub struct HorizontalLine {
     pub value: f64,
 }
 
-/// How a [`HorizontalLine`] is drawn.
+/// How a [`Level`] is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
-    /// The expert.
+    /// The expert, a threshold.
     Dashed,
     /// A published number.
     Dotted,
@@ -123,8 +224,7 @@ pub fn default_columns(panels: usize) -> usize {
     match panels {
         0 | 1 => 1,
         2 | 4 => 2,
-        3 | 5 | 6 | 9 => 3,
-        _ => 4,
+        _ => 3,
     }
 }
 
@@ -134,8 +234,8 @@ pub fn default_columns(panels: usize) -> usize {
 /// If a curve's lists differ in length.
 #[must_use]
 pub fn svg(figure: &Figure) -> String {
-    for curve in figure.panels.iter().flat_map(|panel| &panel.curves) {
-        let n = curve.steps.len();
+    for curve in figure.panels.iter().flat_map(Panel::curves) {
+        let n = curve.x.len();
         let lists = [Some(&curve.center), Some(&curve.low), Some(&curve.high), curve.companion.as_ref()];
         assert!(
             lists.into_iter().flatten().all(|list| list.len() == n),
@@ -146,6 +246,9 @@ pub fn svg(figure: &Figure) -> String {
     let entries = legend::entries(figure);
     let layout = Layout::new(figure, &entries);
     canvas::draw(layout.width, layout.height, |canvas| {
+        if let (Some(title), Some(baseline)) = (&figure.title, layout.title) {
+            panel::draw_title(canvas, title, layout.width, baseline);
+        }
         for (panel, place) in figure.panels.iter().zip(&layout.panels) {
             panel::draw(canvas, panel, place, figure);
         }

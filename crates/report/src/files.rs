@@ -1,8 +1,9 @@
 //! The files of a study, as bytes that depend on the recorded runs and on nothing else.
 
+use crate::pictures::Picture;
 use crate::study::Study;
 use crate::table::Table;
-use crate::{curves, figure, tables, verdicts};
+use crate::{figure, figures, html, results, tables, verdicts};
 use anyhow::{Context, Result};
 use diagnostics::BadInput;
 use std::fs;
@@ -19,15 +20,21 @@ const DPI: f32 = 300.0;
 /// # Errors
 /// If the picture cannot be rasterised.
 pub fn render(study: &Study) -> Result<Vec<File>> {
-    let svg = figure::svg(&curves::figure(study));
-    let png = figure::png(&svg, DPI)?;
     let answers = verdicts::answers(study);
     let mut files = vec![
-        ("learning-curves.svg".to_owned(), svg.into_bytes()),
-        ("learning-curves.png".to_owned(), png),
-        ("learning-curves.md".to_owned(), curves::caption(study).into_bytes()),
-        ("verdicts.json".to_owned(), (serde_json::to_string_pretty(&answers)? + "\n").into_bytes()),
+        ("verdicts.json".to_owned(), json(&answers)?),
+        ("scores.json".to_owned(), json(&results::final_scores(study))?),
     ];
+    let comparisons = results::comparisons(study);
+    if !comparisons.is_empty() {
+        files.push(("references.json".to_owned(), json(&comparisons)?));
+        files.extend(formats("references", &tables::references(&comparisons)));
+    }
+    let pictures = figures::pictures(study, &answers);
+    for picture in &pictures {
+        files.extend(picture_files(picture)?);
+    }
+    files.push(("report.html".to_owned(), html::page(study, &answers, &pictures)?.into_bytes()));
     for (name, table) in [
         ("scores", tables::scores(study)),
         ("gains", tables::gains(study)),
@@ -38,6 +45,22 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
         files.extend(formats(name, &table));
     }
     Ok(files)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    Ok((serde_json::to_string_pretty(value)? + "\n").into_bytes())
+}
+
+/// A picture as SVG and PNG, and its caption.
+///
+/// # Errors
+/// If it cannot be rasterised.
+pub fn picture_files(picture: &Picture) -> Result<[File; 3]> {
+    let svg = figure::svg(&picture.figure);
+    let png = figure::png(&svg, DPI)?;
+    let name = |extension| format!("{}.{extension}", picture.name);
+    let caption = picture.caption.markdown();
+    Ok([(name("svg"), svg.into_bytes()), (name("png"), png), (name("md"), caption.into_bytes())])
 }
 
 fn formats(name: &str, table: &Table) -> [File; 3] {

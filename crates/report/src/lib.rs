@@ -1,12 +1,18 @@
 //! From recorded runs to figures, tables and verdicts. Nothing here trains or links a simulator.
 //!
-//! [`figure`], [`table`] and [`number`] know plain data only; [`study`] gathers a profile's runs, [`curves`] and
-//! [`verdicts`] reduce them, and [`files`] is all that is written. [`scores`] reads anybody's.
+//! [`figure`], [`table`] and [`number`] know plain data only, and [`pictures`] draws any arms' scores; [`study`] gathers a
+//! profile's runs, [`curves`], [`results`] and [`verdicts`] reduce them, [`html`] is the page, and [`files`] all that is
+//! written. [`scores`]
+//! reads anybody's.
 
 pub mod curves;
 pub mod figure;
+pub mod figures;
 pub mod files;
+pub mod html;
 pub mod number;
+pub mod pictures;
+pub mod results;
 pub mod scores;
 pub mod study;
 pub mod table;

@@ -27,11 +27,33 @@ pub struct Column {
     pub align: Align,
 }
 
-/// Rows of text under named columns. Cells are plain text: each format escapes them for itself.
+/// A cell of plain text: each format escapes it for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// Whether it is set in bold, where a format has that.
+    pub bold: bool,
+}
+
+impl Cell {
+    /// A cell that is bold if `bold`.
+    pub fn new(text: impl Into<String>, bold: bool) -> Self {
+        Self { text: text.into(), bold }
+    }
+}
+
+impl<S: Into<String>> From<S> for Cell {
+    fn from(text: S) -> Self {
+        Self::new(text, false)
+    }
+}
+
+/// Rows of cells under named columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
@@ -46,10 +68,20 @@ impl Table {
     ///
     /// # Panics
     /// If the row has more or fewer cells than the table has columns.
-    pub fn push<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        let row: Vec<String> = cells.into_iter().map(Into::into).collect();
+    pub fn push<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        let row: Vec<Cell> = cells.into_iter().map(Into::into).collect();
         assert_eq!(row.len(), self.columns.len(), "a row of {row:?} under {:?}", self.columns);
         self.rows.push(row);
+    }
+
+    /// The table without one of its columns.
+    #[must_use]
+    pub fn without(mut self, column: &str) -> Self {
+        while let Some(at) = self.columns.iter().position(|other| other.name == column) {
+            self.columns.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+        self
     }
 
     /// The columns.
@@ -58,9 +90,9 @@ impl Table {
         &self.columns
     }
 
-    /// The rows, one text a column.
+    /// The rows, one cell a column.
     #[must_use]
-    pub fn rows(&self) -> &[Vec<String>] {
+    pub fn rows(&self) -> &[Vec<Cell>] {
         &self.rows
     }
 
@@ -89,8 +121,11 @@ impl Table {
         plain::write(self, width)
     }
 
-    fn headings(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name.clone()).collect()
+    /// Headings and then rows, each cell as `write` has it.
+    fn lines(&self, write: impl Fn(&Cell) -> String) -> Vec<Vec<String>> {
+        let headings = self.columns.iter().map(|column| write(&column.name.as_str().into())).collect();
+        let rows = self.rows.iter().map(|row| row.iter().map(&write).collect());
+        std::iter::once(headings).chain(rows).collect()
     }
 }
 
@@ -99,7 +134,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The widest of heading and cells, column by column, after `escape`.
+/// The widest of heading and cells, column by column.
 fn column_widths(table: &[Vec<String>]) -> Vec<usize> {
     let columns = table.first().map_or(0, Vec::len);
     (0..columns).map(|c| table.iter().map(|row| width(&row[c])).max().unwrap_or(0)).collect()
@@ -164,6 +199,15 @@ Ant-v5,\"4,102 [3,800, 4,410]\",+113 %,yes
 \"Humanoid | \"\"v5\"\"\",-5 ± 2,n/a,
 ";
         assert_eq!(sample().csv(), expect);
+    }
+
+    #[test]
+    fn bold_is_kept_where_there_is_bold() {
+        let mut table = Table::new([("arm", Align::Left)]);
+        table.push([Cell::new("a_b", true)]);
+        assert!(table.markdown().ends_with("| **a_b** |\n"), "{}", table.markdown());
+        assert!(table.latex().contains("\n\\textbf{a\\_b} \\\\\n"), "{}", table.latex());
+        assert_eq!((table.csv(), table.plain(80)), ("arm\na_b\n".to_owned(), "arm\n---\na_b\n".to_owned()));
     }
 
     #[test]

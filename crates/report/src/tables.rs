@@ -1,13 +1,11 @@
 //! The tables of a study.
 
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
-use crate::study::{ArmRuns, State, Study, TaskRuns};
-use crate::table::{Align, Table};
-use crate::verdicts::{Answer, Gain, task_gain};
-use experiment::{Metric, Reading, Window};
-
-/// The window of a table's final score: the last twentieth of the budget, ten evaluations of a million steps.
-const FINAL: Window = Window::Last(0.05);
+use crate::results::{Comparison, FinalScore, Lies, final_scores, same_task};
+use crate::study::{State, Study};
+use crate::table::{Align, Cell, Table};
+use crate::verdicts::{Answer, Gain, Verdict, task_gain};
+use experiment::{Metric, Reading};
 
 fn whole(x: f64) -> String {
     grouped(x, 0)
@@ -24,9 +22,11 @@ pub fn scores(study: &Study) -> Table {
         ("return", Align::Right),
         ("protocol", Align::Left),
     ]);
+    let scores = final_scores(study);
+    let confidence = study.experiment.protocol.statistics.confidence;
     for task in &study.tasks {
-        for arm in &task.arms {
-            table.push(arm_row(study, task, arm));
+        for score in scores.iter().filter(|score| score.task == task.task.id) {
+            table.push(arm_row(score, confidence));
         }
         if let Some(expert) = task.expert.as_ref().and_then(|run| run.expert.as_ref()) {
             table.push([
@@ -39,8 +39,7 @@ pub fn scores(study: &Study) -> Table {
             ]);
         }
         for source in &study.experiment.reference.source {
-            let same = |task_id: &str| task_id.split("-v").next() == task.task.id.split("-v").next();
-            for score in source.scores.iter().filter(|score| same(&score.task)) {
+            for score in source.scores.iter().filter(|score| same_task(&score.task, &task.task.id)) {
                 let value = match score.spread {
                     Some(spread) => plus_minus(score.value, spread, whole),
                     None => whole(score.value),
@@ -59,31 +58,67 @@ pub fn scores(study: &Study) -> Table {
     table
 }
 
-fn arm_row(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> [String; 6] {
-    let statistics = &study.experiment.protocol.statistics;
-    let runs = arm.window_means(FINAL).filter(|runs| !runs.is_empty());
-    let value = runs.and_then(|runs| {
-        let interval = stats::bootstrap_sample(
-            &runs,
-            statistics.resamples,
-            statistics.seed,
-            &format!("final/{}/{}", task.task.id, arm.arm.id),
-            stats::median_in_place,
-        )
-        .interval(statistics.confidence)?;
-        Some(with_interval(stats::median(&runs)?, interval.low, interval.high, whole))
-    });
+fn arm_row(score: &FinalScore, confidence: f64) -> [Cell; 6] {
+    let value = match (score.median, score.interval) {
+        (Some(median), Some([low, high])) => with_interval(median, low, high, whole),
+        _ => MISSING.to_owned(),
+    };
+    let protocol = format!(
+        "median over runs of the mean of the last 5 % of evaluations [{} % bootstrap]",
+        100.0 * confidence
+    );
     [
-        task.task.id.clone(),
-        arm.arm.label.clone(),
-        steps(study.profile.steps),
-        format!("{}/{}", arm.runs().count(), arm.planned.len()),
-        value.unwrap_or_else(|| MISSING.to_owned()),
-        format!(
-            "median over runs of the mean of the last 5 % of evaluations [{} % bootstrap]",
-            100.0 * statistics.confidence
-        ),
+        score.task.as_str().into(),
+        score.label.as_str().into(),
+        steps(score.steps).into(),
+        format!("{}/{}", score.runs.len(), score.planned).into(),
+        Cell::new(value, score.best),
+        protocol.into(),
     ]
+}
+
+/// Our final scores beside published ones of the same algorithm and budget. The difference is bold where our interval
+/// lies outside the reference ± its spread.
+#[must_use]
+pub fn references(comparisons: &[Comparison]) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("what", Align::Left),
+        ("steps", Align::Right),
+        ("ours", Align::Right),
+        ("runs", Align::Right),
+        ("reference", Align::Right),
+        ("its runs", Align::Right),
+        ("difference", Align::Right),
+        ("our interval", Align::Left),
+        ("reference is", Align::Left),
+    ]);
+    for row in comparisons {
+        let [low, high] = row.interval;
+        let reference = match row.spread {
+            Some(spread) => plus_minus(row.reference, spread, whole),
+            None => whole(row.reference),
+        };
+        let apart = row.lies != Lies::Overlaps;
+        let lies = match row.lies {
+            Lies::Overlaps => "overlaps the reference ± spread".to_owned(),
+            lies => format!("{} the reference ± spread", lies.name()),
+        };
+        let difference = with_interval(row.difference, low - row.reference, high - row.reference, whole);
+        table.push([
+            Cell::from(row.task.as_str()),
+            row.label.as_str().into(),
+            steps(row.steps).into(),
+            with_interval(row.ours, low, high, whole).into(),
+            row.runs.to_string().into(),
+            reference.into(),
+            row.reference_runs.to_string().into(),
+            Cell::new(difference, apart),
+            lies.into(),
+            format!("{} ({}): {}", row.source, row.reference_task, row.protocol).into(),
+        ]);
+    }
+    table
 }
 
 /// Relative gains by task for every reading of the claims about gains, and their average.
@@ -126,7 +161,8 @@ pub fn gains(study: &Study) -> Table {
     table
 }
 
-/// Every claim's readings with the number behind each verdict.
+/// Every claim's readings with the number behind each verdict: bold where the whole interval lies on one side of the
+/// threshold.
 #[must_use]
 pub fn verdicts(answers: &[Answer]) -> Table {
     let mut table = Table::new([
@@ -134,6 +170,7 @@ pub fn verdicts(answers: &[Answer]) -> Table {
         ("reading", Align::Left),
         ("threshold", Align::Right),
         ("measured", Align::Right),
+        ("difference", Align::Right),
         ("verdict", Align::Left),
         ("note", Align::Left),
     ]);
@@ -144,13 +181,17 @@ pub fn verdicts(answers: &[Answer]) -> Table {
                 (Some(point), Some([low, high])) => with_interval(point, low, high, format),
                 _ => MISSING.to_owned(),
             };
+            let decided = matches!(reading.verdict, Verdict::Reproduced | Verdict::NotReproduced);
+            let difference =
+                reading.point.map_or_else(|| MISSING.to_owned(), |point| format(point - answer.above));
             table.push([
-                answer.claim.clone(),
-                reading.reading.clone(),
-                format!("> {}", format(answer.above)),
-                measured,
-                reading.verdict.name().to_owned(),
-                reading.verdict.reason(),
+                Cell::from(answer.claim.as_str()),
+                reading.reading.as_str().into(),
+                format!("> {}", format(answer.above)).into(),
+                Cell::new(measured, decided),
+                difference.into(),
+                reading.verdict.name().into(),
+                reading.verdict.reason().into(),
             ]);
         }
     }
@@ -180,7 +221,7 @@ pub fn claims(answers: &[Answer]) -> Table {
     table
 }
 
-fn number(answer: &Answer, x: f64) -> String {
+pub(crate) fn number(answer: &Answer, x: f64) -> String {
     match answer.metric.split(' ').next() {
         Some("relative") => percent_gain(x),
         Some("ratio") => grouped(x, 2) + "×",

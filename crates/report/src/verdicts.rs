@@ -286,6 +286,21 @@ pub fn task_gain(
     Some(Gain { point: estimate.point, interval: estimate.interval })
 }
 
+/// The interval of how far `arm` lies above `baseline` on one task in `window`; `None` where runs are missing.
+pub(crate) fn difference(
+    study: &Study,
+    task: &TaskRuns,
+    (arm, baseline): (&str, &str),
+    window: Window,
+) -> Option<[f64; 2]> {
+    let (arm_scores, baseline_scores) =
+        (window_scores(task, arm, window).ok()?, window_scores(task, baseline, window).ok()?);
+    let scores = TaskScores { arm: arm_scores, baseline: baseline_scores };
+    let purpose = format!("difference/{}/{arm}/{baseline}", task.task.id);
+    let statistics = &study.experiment.protocol.statistics;
+    estimate(Metric::LeastDifference, &[scores], statistics, &purpose).interval
+}
+
 /// A relative gain, where it is defined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gain {

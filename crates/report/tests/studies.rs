@@ -1,11 +1,16 @@
 //! Studies read back from records that are made up, so that every number in the report is known beforehand.
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
-use experiment::{Evaluations, Experiment, Expert, Plan, Policy, Row, RunConfig, Selection, Store};
+use experiment::{
+    Evaluations, Experiment, Expert, Plan, Policy, Provenance, Row, RunConfig, Selection, Store,
+};
 use report::files::render;
 use report::study::Study;
 use std::fs;
 use std::path::Path;
+
+/// A name that would be markup, end an attribute and turn what follows it, if it could.
+const HOSTILE: &str = "<script>alert(1)</script> \"'& \u{202e}x <img src=x onerror=alert(2)>";
 
 /// Writes the record of `config` whose every evaluation is `value`.
 fn record(store: &Store, config: &RunConfig, value: f64) {
@@ -30,6 +35,17 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
         "timing.toml",
         "ended = 0\nseconds = 0.0\nupdate_seconds = 0.0\nevaluation_seconds = 0.0\n".to_owned(),
     );
+    let provenance = Provenance {
+        version: "0.1.0".to_owned(),
+        commit: "0123456789ab".to_owned(),
+        binary_sha256: "b".repeat(64),
+        mujoco_sha256: "c".repeat(64),
+        cpu: HOSTILE.to_owned(),
+        simd: "avx512".to_owned(),
+        platform: "linux-x86_64".to_owned(),
+        expert_sha256: None,
+    };
+    write("provenance.toml", toml::to_string(&provenance).unwrap());
     if config.expert.is_some() {
         let expert = Expert {
             step: 5000,
@@ -45,10 +61,19 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
 
 /// The files of profile `early` with a record for each run that `value` gives one.
 fn report(value: impl Fn(&RunConfig) -> Option<f64>) -> impl Fn(&str) -> String {
+    edited_report(value, |_| {})
+}
+
+/// The same of an experiment that `edit` changed.
+fn edited_report(
+    value: impl Fn(&RunConfig) -> Option<f64>,
+    edit: impl FnOnce(&mut Experiment),
+) -> impl Fn(&str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut experiment = Experiment::read(&root, "dai").unwrap();
     experiment.protocol.statistics.resamples = 200;
+    edit(&mut experiment);
     let store = Store::open(folder.path(), "dai").unwrap();
     drop(store.lock("dai").unwrap());
     let plan = Plan::new(&experiment, experiment.profile("early").unwrap(), &Selection::default()).unwrap();
@@ -59,9 +84,13 @@ fn report(value: impl Fn(&RunConfig) -> Option<f64>) -> impl Fn(&str) -> String 
     }
     let study = Study::load(&experiment, "early", &store).unwrap();
     let files = render(&study).unwrap();
+    assert!(files == render(&study).unwrap(), "the same bytes again");
+    let mut names: Vec<&String> = files.iter().map(|(name, _)| name).collect();
+    names.sort();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "two files of one name: {names:?}");
     move |name| {
         let (_, content) = files.iter().find(|(file, _)| file == name).unwrap();
-        String::from_utf8(content.clone()).unwrap()
+        String::from_utf8_lossy(content).into_owned()
     }
 }
 
@@ -140,4 +169,70 @@ fn nothing_recorded_is_a_report_too() {
     let file = report(|_| None);
     assert!(line(&file("scores.csv"), "Ant-v5,TD3,").contains(",0/6,n/a,"), "{}", file("scores.csv"));
     assert!(file("claims.csv").contains("0 of 6 runs of td3 on HalfCheetah-v5"));
+}
+
+#[test]
+fn several_tasks_are_joined_and_a_missing_run_is_told() {
+    let whole = report(|config| Some(plain(config)));
+    for name in ["aggregates", "profiles", "improvement", "sample-efficiency", "final-scores", "readings"] {
+        assert!(whole(&format!("{name}.png")).contains("PNG"), "{name}");
+        assert!(!whole(&format!("{name}.svg")).contains(" runs<"), "{name} warns of nothing");
+    }
+    assert!(whole("aggregates.md").contains("TD3 24/24 (6 a task); TD3-DAI 24/24 (6 a task)"));
+    let lacking = report(|config| {
+        let missing = config.task == "Humanoid-v5" && config.arm == "td3-dai" && config.seed == 3;
+        (!missing).then(|| plain(config))
+    });
+    assert!(lacking("aggregates.svg").contains("47/48 runs"));
+    assert!(lacking("profiles.md").contains("TD3-DAI 23/24 (5 to 6 a task)"));
+    assert!(lacking("final-scores.svg").contains("11/12 runs"));
+    assert!(lacking("report.html").contains("47 of 48 runs are recorded."));
+}
+
+#[test]
+fn bold_is_what_beats_every_other_arm() {
+    let file = report(|config| Some(plain(config)));
+    let text = file("scores.md");
+    assert!(line(&text, "| Ant-v5         | TD3-DAI").contains("**205 [20"), "{text}");
+    assert!(!line(&text, "| Ant-v5         | TD3 ").contains("**"), "{text}");
+    // Arms that score the same: neither.
+    let even = report(|config| Some(100.0 + config.seed as f64));
+    assert!(!even("scores.md").contains("**"));
+}
+
+#[test]
+fn a_reference_of_the_same_budget_is_held_against_ours() {
+    let file = report(|config| Some(if config.task == "Ant-v5" { 1953.0 } else { plain(config) }));
+    let rows = file("references.csv");
+    assert!(line(&rows, "Ant-v5,TD3,300k").contains(",overlaps the reference"), "{rows}");
+    assert!(line(&rows, "HalfCheetah-v5,TD3,300k").contains(",below the reference"), "{rows}");
+    assert!(!rows.contains("1M"), "other budgets are not compared: {rows}");
+    assert!(file("references.json").contains("\"difference\": 0.0"));
+}
+
+#[test]
+fn names_from_files_stay_text_in_the_page() {
+    let page = edited_report(
+        |config| (config.seed != 5).then(|| plain(config)),
+        |experiment| {
+            let hostile = || HOSTILE.to_owned();
+            let protocol = &mut experiment.protocol;
+            (protocol.title, protocol.cite) = (hostile(), hostile());
+            protocol.arm.iter_mut().for_each(|arm| arm.label = hostile());
+            protocol.task.iter_mut().for_each(|task| task.title = hostile());
+            protocol.profile.get_mut("early").unwrap().about = hostile();
+            for claim in &mut experiment.claims.claim {
+                (claim.statement, claim.cite) = (hostile(), hostile());
+                claim.reading.iter_mut().for_each(|reading| reading.id = hostile());
+            }
+            for source in &mut experiment.reference.source {
+                (source.cite, source.protocol, source.spread) = (hostile(), hostile(), hostile());
+            }
+            experiment.notes = Some(format!("## {HOSTILE}\n\n{HOSTILE}\n\n[a](javascript:alert(3))\n"));
+        },
+    )("report.html");
+    for markup in ["<script", "<img", "onerror=alert(2)>", "javascript:", "\u{202e}"] {
+        assert!(!page.contains(markup), "{markup} in {page}");
+    }
+    assert!(page.matches("&lt;script&gt;").count() > 50);
 }

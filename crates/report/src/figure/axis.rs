@@ -1,8 +1,10 @@
 //! Ranges, ticks and their labels.
 
-use super::Panel;
+use super::{Panel, ScaleKind};
 
-const MOST_TICKS: usize = 6;
+pub(super) const MOST_TICKS: usize = 6;
+/// What a range has beyond the least and the greatest value, by its length.
+const ROOM: f64 = 0.04;
 
 /// A range with its ticks, each with the text beside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,16 +12,22 @@ pub(super) struct Axis {
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) ticks: Vec<(f64, String)>,
+    doubling: bool,
 }
 
 impl Axis {
-    /// Where `value` lies, 0 at the low end and 1 at the high end.
+    /// Where `value` lies, 0 at the low end and 1 at the high end; not finite where it cannot lie anywhere.
     pub(super) fn position(&self, value: f64) -> f64 {
-        (value - self.low) / (self.high - self.low)
+        let at = |x: f64| if self.doubling { libm::log2(x) } else { x };
+        (at(value) - at(self.low)) / (at(self.high) - at(self.low))
+    }
+
+    fn linear(low: f64, high: f64, ticks: Vec<(f64, String)>) -> Self {
+        Self { low, high, ticks, doubling: false }
     }
 }
 
-/// The unit that a horizontal axis counts steps in.
+/// The unit that an axis of steps counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepUnit {
     One,
@@ -54,48 +62,128 @@ impl StepUnit {
     }
 }
 
-/// Steps: from the first point (or 0 if that is near) to the last, or to the panel's own end. `None` without a point
-/// and without an end.
-pub(super) fn steps(panel: &Panel) -> Option<(Axis, StepUnit)> {
-    let all = panel.curves.iter().flat_map(|curve| &curve.steps).copied();
-    let (first, last) = extent(all.chain(panel.x_end)).filter(|&(_, last)| last > 0.0)?;
-    let low = if first < 0.3 * last || first == last { 0.0 } else { first };
-    let unit = StepUnit::fit(last);
-    let ticks = nice_ticks(low / unit.size(), last / unit.size(), MOST_TICKS);
-    let ticks = ticks.values.iter().map(|&t| (t * unit.size(), decimal(t, ticks.decimals))).collect();
-    Some((Axis { low, high: last, ticks }, unit))
+/// The horizontal axis of a panel, with at most `most` ticks. `None` where there is nothing to span it.
+pub(super) fn horizontal(panel: &Panel, kind: ScaleKind, most: usize) -> Option<(Axis, StepUnit)> {
+    let axis = match kind {
+        ScaleKind::Steps => return steps(panel, most),
+        ScaleKind::Share => share(most),
+        ScaleKind::Tight => tight(across(panel), most)?,
+        ScaleKind::Value => roomy(across(panel), most)?,
+        ScaleKind::Doubling => doubling(across(panel), most)?,
+    };
+    Some((axis, StepUnit::One))
 }
 
-/// Returns: all that is drawn, with a little room, and from 0 where that is near. `None` without a finite value.
-pub(super) fn returns(panel: &Panel) -> Option<Axis> {
-    let mut values: Vec<f64> = panel.lines.iter().map(|line| line.value).collect();
-    for curve in &panel.curves {
+/// The vertical axis of a panel of curves, as [`horizontal`].
+pub(super) fn vertical(panel: &Panel, kind: ScaleKind, most: usize) -> Option<Axis> {
+    let mut values: Vec<f64> = panel.levels.iter().map(|level| level.value).collect();
+    for curve in panel.curves() {
         values.extend(curve.center.iter().chain(&curve.low).chain(&curve.high));
         values.extend(curve.companion.iter().flatten());
     }
-    let (mut low, mut high) = extent(values)?;
-    if panel.curves.is_empty() {
-        // Levels alone: as far as 0, because nothing else gives a scale.
-        (low, high) = (low.min(0.0), high.max(0.0));
+    match kind {
+        ScaleKind::Share => Some(share(most)),
+        ScaleKind::Tight => tight(values, most),
+        ScaleKind::Doubling => doubling(values, most),
+        ScaleKind::Value | ScaleKind::Steps => {
+            if panel.curves().is_empty() {
+                // Levels alone: as far as 0, because nothing else gives a scale.
+                values.extend((!values.is_empty()).then_some(0.0));
+            }
+            value(values, most)
+        }
     }
-    if low == high {
-        let room = if low == 0.0 { 1.0 } else { 0.1 * low.abs() };
-        (low, high) = (low - room, high + room);
+}
+
+/// The names of a panel's rows, from the top.
+pub(super) fn names(panel: &Panel) -> Axis {
+    let rows = panel.rows();
+    let count = rows.len() as f64;
+    let ticks = rows.iter().enumerate().map(|(i, row)| (count - 1.0 - i as f64, row.label.clone()));
+    Axis::linear(-0.5, count - 0.5, ticks.collect())
+}
+
+/// All that lies along the horizontal axis.
+fn across(panel: &Panel) -> Vec<f64> {
+    let mut values: Vec<f64> = panel.curves().iter().flat_map(|curve| &curve.x).copied().collect();
+    for row in panel.rows() {
+        values.push(row.center);
+        values.extend(row.interval.iter().flatten().chain(&row.runs));
     }
-    let room = 0.04 * (high - low);
+    if !panel.rows().is_empty() {
+        values.extend(panel.levels.iter().map(|level| level.value));
+    }
+    values.extend(panel.x_end);
+    values
+}
+
+/// From the first point (or 0 if that is near) to the last, or to the panel's own end.
+fn steps(panel: &Panel, most: usize) -> Option<(Axis, StepUnit)> {
+    let (first, last) = extent(across(panel)).filter(|&(_, last)| last > 0.0)?;
+    let low = if first < 0.3 * last || first == last { 0.0 } else { first };
+    let unit = StepUnit::fit(last);
+    let ticks = nice_ticks(low / unit.size(), last / unit.size(), most);
+    let ticks = ticks.values.iter().map(|&t| (t * unit.size(), decimal(t, ticks.decimals))).collect();
+    Some((Axis::linear(low, last, ticks), unit))
+}
+
+fn share(most: usize) -> Axis {
+    let ticks = nice_ticks(0.0, 1.0, most);
+    Axis::linear(0.0, 1.0, ticks.values.iter().map(|&t| (t, decimal(t, ticks.decimals))).collect())
+}
+
+fn tight(values: Vec<f64>, most: usize) -> Option<Axis> {
+    let (low, high) = extent(values).map(apart)?;
+    Some(Axis::linear(low, high, labelled(&nice_ticks(low, high, most))))
+}
+
+/// All values, with a little room.
+fn roomy(values: Vec<f64>, most: usize) -> Option<Axis> {
+    let (low, high) = extent(values).map(apart)?;
+    let room = ROOM * (high - low);
+    tight(vec![low - room, high + room], most)
+}
+
+/// All values, with a little room, and from 0 where that is near.
+fn value(values: Vec<f64>, most: usize) -> Option<Axis> {
+    let (low, high) = extent(values).map(apart)?;
+    let room = ROOM * (high - low);
     // A range that starts near 0 starts at 0, so that heights can be compared.
     let from_zero = low >= 0.0 && low < 0.35 * high;
     let to_zero = high <= 0.0 && high > 0.35 * low;
     let low = if from_zero { 0.0 } else { low - room };
     let high = if to_zero { 0.0 } else { high + room };
-    let ticks = nice_ticks(low, high, MOST_TICKS);
+    Some(Axis::linear(low, high, labelled(&nice_ticks(low, high, most))))
+}
+
+/// Powers of two, every second one, third one … where there are more than `most`.
+fn doubling(values: Vec<f64>, most: usize) -> Option<Axis> {
+    let (low, high) = extent(values.into_iter().filter(|x| *x > 0.0))?;
+    // A third of a doubling on either side.
+    let (low, high) = (low / 1.26, high * 1.26);
+    let powers: Vec<f64> = (-60..60).map(|power| 2f64.powi(power)).collect();
+    let inside: Vec<f64> = powers.into_iter().filter(|power| (low..=high).contains(power)).collect();
+    let stride = inside.len().div_ceil(most.max(1)).max(1);
+    let ticks = inside.into_iter().step_by(stride).map(|tick| (tick, format!("{tick}"))).collect();
+    Some(Axis { low, high, ticks, doubling: true })
+}
+
+/// A range of some length about a single value.
+fn apart((low, high): (f64, f64)) -> (f64, f64) {
+    if low < high {
+        return (low, high);
+    }
+    let room = if low == 0.0 { 1.0 } else { 0.1 * low.abs() };
+    (low - room, high + room)
+}
+
+fn labelled(ticks: &Ticks) -> Vec<(f64, String)> {
     let largest = ticks.values.iter().fold(0.0, |most: f64, t| most.max(t.abs()));
-    let labels = ticks.values.iter().map(|&t| (t, return_label(t, largest, &ticks))).collect();
-    Some(Axis { low, high, ticks: labels })
+    ticks.values.iter().map(|&t| (t, value_label(t, largest, ticks))).collect()
 }
 
 /// `2k`, `2.5k`, `−1M`, `0.25`; thousands only where the ticks are at least 100 apart.
-fn return_label(tick: f64, largest: f64, ticks: &Ticks) -> String {
+fn value_label(tick: f64, largest: f64, ticks: &Ticks) -> String {
     for (unit, letter, digits) in [(1e6, "M", 6), (1e3, "k", 3)] {
         if largest >= unit && ticks.step >= unit / 10.0 {
             let decimals = (ticks.trailing_decimals + digits).max(0) as usize;
@@ -157,21 +245,29 @@ fn decimal(value: f64, decimals: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Color, Curve, HorizontalLine, Pattern};
+    use super::super::{Color, Curve, Level, Marks, Pattern, Row, Shape};
     use super::*;
 
     fn labels(axis: &Axis) -> Vec<&str> {
         axis.ticks.iter().map(|(_, label)| label.as_str()).collect()
     }
 
+    fn curve(x: Vec<f64>, y: Vec<f64>) -> Panel {
+        let (low, high) = (y.clone(), y.clone());
+        let (label, color, shape) = (String::new(), Color::Blue, Shape::Line);
+        let curve = Curve { label, color, shape, x, center: y, low, high, companion: None };
+        Panel { marks: Marks::Curves(vec![curve]), ..Panel::default() }
+    }
+
+    fn level(value: f64) -> Level {
+        Level { label: String::new(), color: Color::Blue, pattern: Pattern::Dashed, value }
+    }
+
     #[test]
     fn returns_are_labelled_as_in_papers() {
         let check = |range: [f64; 2], expect: &[&str]| {
-            let [steps, center, low, high] = [vec![0.0, 1.0], range.to_vec(), range.to_vec(), range.to_vec()];
-            let curve =
-                Curve { label: String::new(), color: Color::Blue, steps, center, low, high, companion: None };
-            let panel = Panel { curves: vec![curve], ..Panel::default() };
-            assert_eq!(labels(&returns(&panel).unwrap()), expect, "{range:?}");
+            let axis = vertical(&curve(vec![0.0, 1.0], range.to_vec()), ScaleKind::Value, 6).unwrap();
+            assert_eq!(labels(&axis), expect, "{range:?}");
         };
         check([0.0, 5_200.0], &["0", "1k", "2k", "3k", "4k", "5k"]);
         check([0.0, 9_900.0], &["0", "2k", "4k", "6k", "8k", "10k"]);
@@ -186,22 +282,17 @@ mod tests {
 
     #[test]
     fn levels_alone_are_shown_above_zero() {
-        let line = |value| HorizontalLine {
-            label: String::new(),
-            color: Color::Blue,
-            pattern: Pattern::Dashed,
-            value,
-        };
-        let panel = Panel { lines: vec![line(5_000.0)], ..Panel::default() };
-        assert_eq!(labels(&returns(&panel).unwrap()), ["0", "1k", "2k", "3k", "4k", "5k"]);
-        assert_eq!(returns(&Panel { lines: vec![line(f64::NAN)], ..Panel::default() }), None);
+        let panel = |value| Panel { levels: vec![level(value)], ..Panel::default() };
+        let axis = vertical(&panel(5_000.0), ScaleKind::Value, 6).unwrap();
+        assert_eq!(labels(&axis), ["0", "1k", "2k", "3k", "4k", "5k"]);
+        assert_eq!(vertical(&Panel::default(), ScaleKind::Value, 6), None);
     }
 
     #[test]
     fn steps_are_counted_in_a_fitting_unit() {
         let check = |end: f64, unit, expect: &[&str]| {
             let panel = Panel { x_end: Some(end), ..Panel::default() };
-            let (axis, found) = steps(&panel).unwrap();
+            let (axis, found) = horizontal(&panel, ScaleKind::Steps, 6).unwrap();
             assert_eq!((axis.low, axis.high), (0.0, end));
             assert_eq!((found, labels(&axis)), (unit, expect.to_vec()), "{end}");
         };
@@ -210,6 +301,35 @@ mod tests {
         check(300_000.0, StepUnit::Thousand, &["0", "100", "200", "300"]);
         check(20_000.0, StepUnit::Thousand, &["0", "5", "10", "15", "20"]);
         check(1_500.0, StepUnit::One, &["0", "500", "1000", "1500"]);
-        assert_eq!(steps(&Panel::default()), None);
+        assert_eq!(horizontal(&Panel::default(), ScaleKind::Steps, 6), None);
+    }
+
+    #[test]
+    fn doublings_are_as_far_from_each_other() {
+        let (axis, _) = horizontal(&curve(vec![1.0, 64.0], vec![0.0; 2]), ScaleKind::Doubling, 9).unwrap();
+        assert_eq!(labels(&axis), ["1", "2", "4", "8", "16", "32", "64"]);
+        let step = axis.position(2.0) - axis.position(1.0);
+        assert!((axis.position(64.0) - axis.position(32.0) - step).abs() < 1e-12);
+        assert!(axis.position(1.0) > 0.0 && axis.position(64.0) < 1.0);
+        let (axis, _) =
+            horizontal(&curve(vec![0.0, 0.5, 64.0], vec![0.0; 3]), ScaleKind::Doubling, 4).unwrap();
+        assert_eq!(labels(&axis), ["0.5", "2", "8", "32"]);
+        assert_eq!(horizontal(&curve(vec![0.0], vec![0.0]), ScaleKind::Doubling, 4), None);
+    }
+
+    #[test]
+    fn rows_span_their_intervals_and_levels() {
+        let row = |center, interval| Row {
+            label: format!("{center}"),
+            color: Color::Blue,
+            center,
+            interval,
+            runs: vec![],
+        };
+        let rows = vec![row(0.9, Some([0.8, 0.95])), row(0.7, None)];
+        let panel = Panel { marks: Marks::Rows(rows), levels: vec![level(0.5)], ..Panel::default() };
+        let (axis, _) = horizontal(&panel, ScaleKind::Value, 6).unwrap();
+        assert_eq!(labels(&axis), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
+        assert_eq!(names(&panel).ticks, [(1.0, "0.9".to_owned()), (0.0, "0.7".to_owned())]);
     }
 }

@@ -116,7 +116,7 @@ impl Canvas<'_> {
         let font = FontDesc::new(FontFamily::Name(FAMILY), size * UNITS * SIZE_DIVISOR, FontStyle::Normal);
         let ink = ink.rgba();
         let style = TextStyle::from(font.transform(turn)).color(&ink).pos(Pos::new(anchor, VPos::Top));
-        self.0.draw_text(text, &style, place(at)).expect(INFALLIBLE);
+        self.0.draw_text(&super::text::clean(text), &style, place(at)).expect(INFALLIBLE);
     }
 }
 

@@ -18,10 +18,20 @@ pub(super) fn options() -> usvg::Options<'static> {
     }
 }
 
+/// `text` as a document can hold it and a reader can read it: the replacement character stands for what XML has no place
+/// for, and for the characters that would turn around what follows a name in a sentence.
+pub(crate) fn clean(text: &str) -> String {
+    let unfit = |c: char| {
+        c.is_control() && !"\t\n\r".contains(c)
+            || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(unfit, "\u{fffd}")
+}
+
 /// Width of the ink of `text` at `size`, both in points.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     // Measured at 100 and scaled: the typeface has no hinting here.
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+    let escaped = clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let document = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\">\
          <text font-family=\"DejaVu Sans\" font-size=\"100\">{escaped}</text></svg>"
@@ -29,6 +39,12 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     let tree = usvg::Tree::from_str(&document, &options()).expect("a text is a document");
     let extent = tree.root().children().first().map_or(0.0, |node| node.bounding_box().width());
     f64::from(extent) / 100.0 * size
+}
+
+/// `size`, or what less makes `text` as narrow as `room`, lest it runs into what is beside it.
+pub(super) fn fitting(text: &str, size: f64, room: f64) -> f64 {
+    let natural = width(text, size);
+    if natural > room { size * room / natural } else { size }
 }
 
 pub(super) fn rasterise(svg: &str, dpi: f32) -> anyhow::Result<Vec<u8>> {

@@ -1,8 +1,7 @@
 use super::Table;
 
 pub(super) fn write(table: &Table) -> String {
-    let line = |cells: &[String]| cells.iter().map(|cell| quote(cell)).collect::<Vec<_>>().join(",") + "\n";
-    line(&table.headings()) + &table.rows.iter().map(|row| line(row)).collect::<String>()
+    table.lines(|cell| quote(&cell.text)).iter().map(|line| line.join(",") + "\n").collect()
 }
 
 /// Quotes a cell that holds a separator, a quote or a line end, or blanks at its ends, which some readers trim.

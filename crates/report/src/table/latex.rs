@@ -1,4 +1,4 @@
-use super::{Align, Table};
+use super::{Align, Cell, Table};
 
 pub(super) fn write(table: &Table) -> String {
     let format: String = table
@@ -10,10 +10,12 @@ pub(super) fn write(table: &Table) -> String {
             Align::Center => 'c',
         })
         .collect();
-    let line =
-        |cells: &[String]| cells.iter().map(|cell| escape(cell)).collect::<Vec<_>>().join(" & ") + " \\\\\n";
-    let rows: String = table.rows.iter().map(|row| line(row)).collect();
-    let head = line(&table.headings());
+    let cell = |cell: &Cell| match (escape(&cell.text), cell.bold) {
+        (text, false) => text,
+        (text, true) => format!("\\textbf{{{text}}}"),
+    };
+    let lines = table.lines(cell).into_iter().map(|line| line.join(" & ") + " \\\\\n").collect::<Vec<_>>();
+    let (head, rows) = (&lines[0], lines[1..].concat());
     format!(
         "\\begin{{tabular}}{{{format}}}\n\\toprule\n{head}\\midrule\n{rows}\\bottomrule\n\\end{{tabular}}\n"
     )

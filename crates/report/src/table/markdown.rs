@@ -1,9 +1,10 @@
 use super::{Align, Table, column_widths, pad};
 
 pub(super) fn write(table: &Table) -> String {
-    let escape = |row: &[String]| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
-    let mut lines = vec![escape(&table.headings())];
-    lines.extend(table.rows.iter().map(|row| escape(row)));
+    let lines = table.lines(|cell| match (escape(&cell.text), cell.bold) {
+        (text, false) => text,
+        (text, true) => format!("**{text}**"),
+    });
     // A rule needs three characters to be one.
     let widths: Vec<usize> = column_widths(&lines).into_iter().map(|width| width.max(3)).collect();
 

@@ -4,8 +4,7 @@ use super::{Table, column_widths, pad, width};
 const GAP: usize = 2;
 
 pub(super) fn write(table: &Table, most: usize) -> String {
-    let mut lines = vec![table.headings()];
-    lines.extend(table.rows.iter().cloned());
+    let lines = table.lines(|cell| cell.text.clone());
     let widths = fit(&lines, most);
 
     let mut text = String::new();

@@ -1,0 +1,216 @@
+//! The pictures of a study: those that say something at its size.
+
+use crate::curves;
+use crate::figure::{Color, Figure, Level, Marks, Panel, Pattern, Row, Scale, ScaleKind, default_columns};
+use crate::number::grouped;
+use crate::pictures::{
+    Arm, Caption, Course, Picture, Setting, aggregates, improvement, profiles, sample_efficiency,
+};
+use crate::results::{FINAL, FinalScore, final_scores};
+use crate::study::{ArmRuns, Study, TaskRuns};
+use crate::verdicts::{Answer, ReadingAnswer};
+use stats::{RunScore, Scores};
+
+/// Learning curves always; final scores and verdicts where there is something to compare; what speaks of several tasks
+/// where there are several.
+#[must_use]
+pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
+    let mut all = vec![curves::picture(study)];
+    all.extend(scores(study));
+    all.extend(claims(study, answers));
+    all.extend(over_tasks(study));
+    all
+}
+
+/// Each arm's final score, run by run: a panel a task. `None` with fewer than two arms.
+fn scores(study: &Study) -> Option<Picture> {
+    let arms = study.tasks.first()?.arms.len();
+    let scores = final_scores(study);
+    if arms < 2 || scores.iter().all(|score| score.runs.is_empty()) {
+        return None;
+    }
+    let panel = |(task, scores): (&TaskRuns, &[FinalScore])| {
+        let row = |(score, color): (&FinalScore, Color)| Row {
+            label: score.label.clone(),
+            color,
+            center: score.median.unwrap_or(f64::NAN),
+            interval: score.interval,
+            runs: score.runs.clone(),
+        };
+        let expert = task.expert.as_ref().and_then(|run| run.expert.as_ref());
+        Panel {
+            title: task.task.title.clone(),
+            note: curves::missing(task),
+            marks: Marks::Rows(scores.iter().zip(curves::colors(arms)).map(row).collect()),
+            levels: expert.map(|expert| curves::expert_level(expert.score)).into_iter().collect(),
+            ..Panel::default()
+        }
+    };
+    let panels: Vec<Panel> = study.tasks.iter().zip(scores.chunks(arms)).map(panel).collect();
+    let figure = Figure {
+        title: None,
+        columns: default_columns(panels.len()),
+        panels,
+        x: Scale::new("Evaluation return", ScaleKind::Value),
+        y: Scale::new("", ScaleKind::Value),
+        companion_label: String::new(),
+    };
+    let statistics = &study.experiment.protocol.statistics;
+    let counts: Vec<String> = scores
+        .iter()
+        .map(|score| format!("{} {} {}/{} runs", score.task, score.label, score.runs.len(), score.planned))
+        .collect();
+    let text = format!(
+        "Line: median over runs of each run's mean over the last twentieth of its evaluations; discs: the runs; bar: \
+         {} % percentile bootstrap interval of that median ({} resamples), which at so few runs covers less than it \
+         says. {}.",
+        grouped(100.0 * statistics.confidence, 0),
+        grouped(statistics.resamples as f64, 0),
+        counts.join("; ")
+    );
+    let title = format!("Final scores, profile {}", study.profile_name);
+    Some(Picture { name: "final-scores".to_owned(), figure, caption: Caption { title, text } })
+}
+
+/// The interval of every reading that has one, and the claim's threshold: a panel a claim.
+fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
+    let panel = |answer: &Answer| {
+        let row = |reading: &ReadingAnswer| {
+            let interval = reading.interval?;
+            let color = match reading.verdict.name() {
+                "reproduced" => Color::Green,
+                "not reproduced" => Color::Vermillion,
+                _ => Color::SkyBlue,
+            };
+            let (label, center) = (reading.reading.clone(), reading.point?);
+            Some(Row { label, color, center, interval: Some(interval), runs: Vec::new() })
+        };
+        let rows: Vec<Row> = answer.readings.iter().filter_map(row).collect();
+        let level = Level {
+            label: "claimed: more than this".to_owned(),
+            color: Color::Black,
+            pattern: Pattern::Dashed,
+            value: answer.above,
+        };
+        (!rows.is_empty()).then(|| Panel {
+            title: answer.claim.clone(),
+            note: None,
+            marks: Marks::Rows(rows),
+            levels: vec![level],
+            x_label: Some(upper(answer.metric.split(" of ").next().unwrap_or_default())),
+            x_end: None,
+        })
+    };
+    let panels: Vec<Panel> = answers.iter().filter_map(panel).collect();
+    if panels.is_empty() {
+        return None;
+    }
+    let shown = panels.len();
+    let figure = Figure {
+        title: None,
+        columns: default_columns(panels.len()),
+        panels,
+        x: Scale::new("", ScaleKind::Value),
+        y: Scale::new("", ScaleKind::Value),
+        companion_label: String::new(),
+    };
+    let text = format!(
+        "Each reading of a claim: line and bar, the metric and its {} % bootstrap interval over runs; dashed, what the \
+         paper says it exceeds. Green: reproduced; vermillion: not reproduced; sky blue: inconclusive. Metrics are \
+         relative gains (1 is +100 %), ratios, or differences of returns. {shown} of {} claims have an interval in \
+         this profile.",
+        grouped(100.0 * study.experiment.protocol.statistics.confidence, 0),
+        answers.len(),
+    );
+    let title = format!("Claims and what was measured, profile {}", study.profile_name);
+    Some(Picture { name: "readings".to_owned(), figure, caption: Caption { title, text } })
+}
+
+/// With a capital letter, as axes have it.
+fn upper(label: &str) -> String {
+    let mut letters = label.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+/// What is normalised and joined over tasks. Nothing with fewer than two tasks or arms, where an arm has no run, or where
+/// a published score is not above 0.
+fn over_tasks(study: &Study) -> Vec<Picture> {
+    let arm_count = study.tasks.first().map_or(0, |task| task.arms.len());
+    if study.tasks.len() < 2 || arm_count < 2 {
+        return Vec::new();
+    }
+    let tasks: Vec<String> = study.tasks.iter().map(|task| task.task.id.clone()).collect();
+    let arms: Option<Vec<Arm>> = (0..arm_count).map(|i| arm(study, i)).collect();
+    let Some(arms) = arms else { return Vec::new() };
+    let at_end = Setting {
+        title: None,
+        tasks: &tasks,
+        score: "a run's mean return over the last twentieth of its evaluations, divided by the published score that \
+                the expert's goal is a share of (reference.toml)",
+        statistics: &study.experiment.protocol.statistics,
+    };
+    // The paper's arm is the last one.
+    let pairs: Vec<(&Arm, &Arm)> =
+        arms[..arm_count - 1].iter().map(|other| (&arms[arm_count - 1], other)).collect();
+    let mut pictures =
+        vec![aggregates(&at_end, &arms), profiles(&at_end, &arms), improvement(&at_end, &pairs)];
+    let courses: Option<Vec<Course>> = (0..arm_count).map(|i| course(study, i)).collect();
+    let along = Setting {
+        score: "an evaluation's mean return, divided by the published score that the expert's goal is a share of \
+                (reference.toml)",
+        ..at_end
+    };
+    pictures.extend(courses.map(|courses| sample_efficiency(&along, &courses)));
+    pictures
+}
+
+/// The arm's members: a task's runs with the published score that they are divided by.
+fn members(study: &Study, i: usize) -> impl Iterator<Item = (&ArmRuns, f64)> {
+    study.tasks.iter().map(move |task| {
+        let of = &task.task.expert;
+        let score = study.experiment.reference.score(&of.source, &of.task);
+        (&task.arms[i], score.map_or(f64::NAN, |score| score.value))
+    })
+}
+
+fn arm(study: &Study, i: usize) -> Option<Arm> {
+    let runs = |(arm, published): (&ArmRuns, f64)| -> Option<Vec<RunScore>> {
+        if published <= 0.0 {
+            return None;
+        }
+        arm.window_means(FINAL)?.into_iter().map(|score| RunScore::new(score / published)).collect()
+    };
+    let scores = Scores::new(members(study, i).map(runs).collect::<Option<Vec<_>>>()?)?;
+    let (label, color, planned) = identity(study, i)?;
+    Some(Arm { label, color, scores, planned })
+}
+
+fn identity(study: &Study, i: usize) -> Option<(String, Color, usize)> {
+    let first = study.tasks.first()?;
+    let planned = members(study, i).map(|(arm, _)| arm.planned.len()).sum();
+    Some((first.arms[i].arm.label.clone(), curves::colors(first.arms.len()).nth(i)?, planned))
+}
+
+/// The arm's scores at every step at which all tasks were evaluated.
+fn course(study: &Study, i: usize) -> Option<Course> {
+    let runs = |(arm, published): (&ArmRuns, f64)| -> Vec<Vec<(u64, f64)>> {
+        let of = |run: &experiment::Run| {
+            run.evaluations.learned().map(|(step, score)| (step, score / published)).collect()
+        };
+        arm.runs().map(of).collect()
+    };
+    let tasks: Vec<Vec<Vec<(u64, f64)>>> = members(study, i).map(runs).collect();
+    let at = |step: u64| {
+        let of_run = |run: &Vec<(u64, f64)>| {
+            RunScore::new(run.iter().find(|(other, _)| *other == step).map(|(_, score)| *score)?)
+        };
+        let of_task = |runs: &Vec<Vec<(u64, f64)>>| runs.iter().map(of_run).collect::<Option<Vec<_>>>();
+        Some((step as f64, Scores::new(tasks.iter().map(of_task).collect::<Option<Vec<_>>>()?)?))
+    };
+    let steps = tasks.first()?.first()?.iter().map(|(step, _)| *step);
+    let points = steps.filter_map(at).collect();
+    let (label, color, planned) = identity(study, i)?;
+    Some(Course { label, color, points, planned })
+}

@@ -1,0 +1,190 @@
+//! What arms scored at the end, and published numbers beside it.
+
+use crate::study::{ArmRuns, Study, TaskRuns};
+use crate::verdicts::difference;
+use experiment::Window;
+use serde::Serialize;
+
+/// The window of a final score: the last twentieth of the budget, ten evaluations of a million steps.
+pub const FINAL: Window = Window::Last(0.05);
+
+/// One arm's final score on one task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FinalScore {
+    /// The environment's id.
+    pub task: String,
+    /// The arm's id.
+    pub arm: String,
+    /// The arm's name in figures and tables.
+    pub label: String,
+    /// Environment steps of each run.
+    pub steps: u64,
+    /// Runs that were planned.
+    pub planned: usize,
+    /// Each recorded run's mean over its evaluations in the last twentieth.
+    pub runs: Vec<f64>,
+    /// Their median.
+    pub median: Option<f64>,
+    /// Its bootstrap interval.
+    pub interval: Option<[f64; 2]>,
+    /// Whether the intervals of its differences from every other arm on the task lie above 0, and all runs are there.
+    pub best: bool,
+}
+
+/// A published number of the same algorithm and as many steps, beside ours.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The environment's id.
+    pub task: String,
+    /// The arm's name.
+    pub label: String,
+    /// Environment steps of each run.
+    pub steps: u64,
+    /// Our final score: the median over runs.
+    pub ours: f64,
+    /// Its bootstrap interval.
+    pub interval: [f64; 2],
+    /// Our runs.
+    pub runs: usize,
+    /// Where the number is from: a source's id in `reference.toml`.
+    pub source: String,
+    /// The environment's id there.
+    pub reference_task: String,
+    /// The number.
+    pub reference: f64,
+    /// Its spread, of the kind that the source says.
+    pub spread: Option<f64>,
+    /// Its runs.
+    pub reference_runs: u32,
+    /// What the number is.
+    pub protocol: String,
+    /// Ours less the reference.
+    pub difference: f64,
+    /// How our interval lies to the reference and its spread.
+    pub lies: Lies,
+}
+
+/// How our interval lies to a reference ± its spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lies {
+    /// Wholly above.
+    Above,
+    /// Wholly below.
+    Below,
+    /// They overlap.
+    Overlaps,
+}
+
+impl Lies {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Above => "above",
+            Self::Below => "below",
+            Self::Overlaps => "overlaps",
+        }
+    }
+}
+
+/// Every arm's final score on every task.
+#[must_use]
+pub fn final_scores(study: &Study) -> Vec<FinalScore> {
+    let cells = study.tasks.iter().flat_map(|task| task.arms.iter().map(move |arm| (task, arm)));
+    cells.map(|(task, arm)| final_score(study, task, arm)).collect()
+}
+
+fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
+    let statistics = &study.experiment.protocol.statistics;
+    let runs = arm.window_means(FINAL).unwrap_or_default();
+    let interval = (!runs.is_empty()).then(|| {
+        let purpose = format!("final/{}/{}", task.task.id, arm.arm.id);
+        let (resamples, seed) = (statistics.resamples, statistics.seed);
+        let replicates = stats::bootstrap_sample(&runs, resamples, seed, &purpose, stats::median_in_place);
+        replicates.interval(statistics.confidence)
+    });
+    let others = || task.arms.iter().filter(|other| other.arm.id != arm.arm.id);
+    let beats = |other: &ArmRuns| {
+        difference(study, task, (&arm.arm.id, &other.arm.id), FINAL).is_some_and(|[low, _]| low > 0.0)
+    };
+    FinalScore {
+        task: task.task.id.clone(),
+        arm: arm.arm.id.clone(),
+        label: arm.arm.label.clone(),
+        steps: study.profile.steps,
+        planned: arm.planned.len(),
+        median: stats::median(&runs),
+        interval: interval.flatten().map(|interval| [interval.low, interval.high]),
+        best: others().next().is_some() && others().all(beats),
+        runs,
+    }
+}
+
+/// Our final scores beside published ones of the same algorithm, task (of any version) and number of steps. Other
+/// budgets are not compared.
+#[must_use]
+pub fn comparisons(study: &Study) -> Vec<Comparison> {
+    let mut found = Vec::new();
+    for (ours, arm) in final_scores(study).iter().zip(study.tasks.iter().flat_map(|task| &task.arms)) {
+        let (Some(median), Some(interval)) = (ours.median, ours.interval) else { continue };
+        let algorithm = arm.arm.algorithm.name();
+        let sources = study.experiment.reference.source.iter();
+        for source in sources.filter(|source| source.algorithm == algorithm && source.steps == ours.steps) {
+            for score in source.scores.iter().filter(|score| same_task(&score.task, &ours.task)) {
+                found.push(Comparison {
+                    task: ours.task.clone(),
+                    label: ours.label.clone(),
+                    steps: ours.steps,
+                    ours: median,
+                    interval,
+                    runs: ours.runs.len(),
+                    source: source.id.clone(),
+                    reference_task: score.task.clone(),
+                    reference: score.value,
+                    spread: score.spread,
+                    reference_runs: source.seeds,
+                    protocol: source.protocol.clone(),
+                    difference: median - score.value,
+                    lies: lies(interval, score.value, score.spread.unwrap_or(0.0)),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Whether two ids name one environment but for the version.
+pub(crate) fn same_task(a: &str, b: &str) -> bool {
+    a.split("-v").next() == b.split("-v").next()
+}
+
+fn lies([low, high]: [f64; 2], reference: f64, spread: f64) -> Lies {
+    if low > reference + spread {
+        Lies::Above
+    } else if high < reference - spread {
+        Lies::Below
+    } else {
+        Lies::Overlaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_held_against_the_reference_and_its_spread() {
+        let check = |interval, expect| assert_eq!(lies(interval, 100.0, 10.0), expect, "{interval:?}");
+        check([111.0, 120.0], Lies::Above);
+        check([110.0, 120.0], Lies::Overlaps);
+        check([95.0, 96.0], Lies::Overlaps);
+        check([50.0, 90.0], Lies::Overlaps);
+        check([50.0, 89.0], Lies::Below);
+    }
+
+    #[test]
+    fn versions_of_a_task_are_the_same_task() {
+        assert!(same_task("Ant-v5", "Ant-v1") && !same_task("Ant-v5", "Antmaze-v5"));
+    }
+}
