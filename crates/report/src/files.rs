@@ -2,7 +2,7 @@
 
 use crate::study::Study;
 use crate::table::Table;
-use crate::{curves, figure, tables, verdicts};
+use crate::{curves, figure, sensitivity, tables, verdicts};
 use anyhow::{Context, Result};
 use diagnostics::BadInput;
 use std::fs;
@@ -33,6 +33,7 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
         ("gains", tables::gains(study)),
         ("verdicts", tables::verdicts(&answers)),
         ("claims", tables::claims(&answers)),
+        ("sensitivity", sensitivity::sensitivity(study)),
         ("runs", tables::runs(study)),
     ] {
         files.extend(formats(name, &table));

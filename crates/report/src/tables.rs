@@ -147,10 +147,10 @@ pub fn verdicts(answers: &[Answer]) -> Table {
             table.push([
                 answer.claim.clone(),
                 reading.reading.clone(),
-                format!("> {}", format(answer.above)),
+                format!("{} {}", answer.threshold.sign(), format(answer.threshold.value())),
                 measured,
                 reading.verdict.name().to_owned(),
-                reading.verdict.reason(),
+                reading.reason(),
             ]);
         }
     }

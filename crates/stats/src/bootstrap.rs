@@ -61,15 +61,27 @@ pub fn bootstrap(
     purpose: &str,
     statistic: impl Fn(&[Vec<usize>]) -> Option<f64> + Sync,
 ) -> Replicates {
+    assert!(!group_sizes.contains(&0), "a group without runs cannot be resampled");
+    bootstrap_drawing(group_sizes, replicates, seed, purpose, |resample, _| statistic(resample))
+}
+
+/// [`bootstrap`] of a statistic that has a chance of its own, such as [`crate::Published::draw`]: it draws from the
+/// replicate's stream, after the resample was. A group without runs has nothing to draw and stays empty.
+pub fn bootstrap_drawing(
+    group_sizes: &[usize],
+    replicates: usize,
+    seed: u64,
+    purpose: &str,
+    statistic: impl Fn(&[Vec<usize>], &mut Stream) -> Option<f64> + Sync,
+) -> Replicates {
     in_chunks(replicates, seed, purpose, |stream, count| {
         let mut resample: Vec<Vec<usize>> = group_sizes.iter().map(|&n| vec![0; n]).collect();
         let draw = |_| {
             for group in &mut resample {
                 let n = group.len();
                 group.fill_with(|| stream.index(n));
-                assert!(n > 0, "a group without runs cannot be resampled");
             }
-            statistic(&resample)
+            statistic(&resample, stream)
         };
         (0..count).map(draw).collect()
     })

@@ -39,7 +39,15 @@ impl<'de> Deserialize<'de> for Matrices {
 pub fn parse_json(shown: &str, text: &str) -> Result<ScoreFile, BadInput> {
     // Some editors begin a file with the mark of its byte order.
     let text = text.trim_start_matches('\u{feff}');
-    let Matrices(matrices) = serde_json::from_str(text).map_err(|error| unreadable(shown, &error))?;
+    let Matrices(matrices) = serde_json::from_str(text).map_err(|error| {
+        let not_finite = ["NaN", "Infinity"].iter().any(|word| text.contains(word));
+        let hint = if not_finite {
+            "; `NaN` and `Infinity` are no JSON: a diverged run needs a number too"
+        } else {
+            ""
+        };
+        unreadable(shown, &format!("{error}{hint}"))
+    })?;
     let mut known = BTreeSet::new();
     let mut runs = ByRun::new();
     for (algorithm, rows) in &matrices {

@@ -79,7 +79,7 @@ impl Normalisation {
         let known = self.task.iter().find(|known| known.is(task)).ok_or_else(|| {
             let patterns: Vec<String> = self.task.iter().map(Task::pattern).collect();
             BadInput::unknown(
-                &format!("task under the normalisation `{}`", self.name),
+                &format!("task under the normalisation `{}`:", self.name),
                 task,
                 patterns.iter().map(String::as_str),
             )
