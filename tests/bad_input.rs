@@ -98,6 +98,35 @@ fn every_message_is_the_one_on_record() {
         &|c| c.spoil("experiments/dai/claims.toml", "\"td3-dai\"", "\"td3-dia\""),
         &[],
     );
+    let claims = "experiments/dai/claims.toml";
+    check("a claim without a threshold", &PLAN, &|c| c.spoil(claims, "above = 0.0\n", ""), &[]);
+    check(
+        "a claim of two thresholds",
+        &PLAN,
+        &|c| c.spoil(claims, "above = 0.0", "above = 0.0\nbelow = 1.0"),
+        &[],
+    );
+    check(
+        "a claim against no arm and no source",
+        &PLAN,
+        &|c| c.spoil(claims, "baseline = \"td3\"", "baseline = \"sfujim-bets\""),
+        &[],
+    );
+    check(
+        "an export of nothing",
+        &["export", "--paper", "dai", "--format", "csv", "--output", "e.csv"],
+        &nothing,
+        &[],
+    );
+    check(
+        "verdicts on record that are none",
+        &["check", "--paper", "dai", "--figures", "f"],
+        &|c| {
+            fs::create_dir_all(c.path("f/dai/quick")).unwrap();
+            fs::write(c.path("f/dai/quick/verdicts.json"), "[{}]").unwrap();
+        },
+        &[],
+    );
     check(
         "results that are not ours",
         &["reproduce", "--paper", "dai", "--results", "mine"],

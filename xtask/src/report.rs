@@ -52,7 +52,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<u8> {
     match (args.json, args.format) {
         (true, _) => say_json(&answers)?,
         (false, Format::Github) => {
-            annotations(&args.which, &answers, changes.as_deref().unwrap_or_default())?
+            annotations(&args.which, &answers, changes.as_deref().unwrap_or_default())?;
         }
         (false, Format::Text) => print(&study, &answers),
     }

@@ -204,6 +204,14 @@ pub(crate) fn read(
     let purpose = format!("{}/{}", claim.id, reading.id);
     let estimate = estimate_by(definition, claim.metric, &scores, statistics, &purpose);
     answer.point = estimate.point;
+    let of_one = |task: &TaskScores| {
+        task.arm.len() < 2 || claim.baseline != "expert" && task.baseline.runs().len() == 1
+    };
+    if scores.iter().any(of_one) {
+        let why = "an arm has one run only, which leaves no interval".to_owned();
+        answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
+        return answer;
+    }
     answer.interval = estimate.interval;
     answer.verdict = judge(&estimate, threshold(claim), answer.runs, 1.0 - statistics.confidence);
     answer
@@ -510,8 +518,9 @@ mod tests {
 
     #[test]
     fn an_interval_at_the_threshold_does_not_exceed_it() {
-        assert_eq!(verdict(Metric::LeastDifference, &[(&[3.0], &[1.0])], 2.0), Verdict::NotReproduced);
-        assert_eq!(verdict(Metric::LeastDifference, &[(&[3.0], &[1.0])], 1.9), Verdict::Reproduced);
+        let (arm, baseline): (&[f64], &[f64]) = (&[3.0, 3.0], &[1.0, 1.0]);
+        assert_eq!(verdict(Metric::LeastDifference, &[(arm, baseline)], 2.0), Verdict::NotReproduced);
+        assert_eq!(verdict(Metric::LeastDifference, &[(arm, baseline)], 1.9), Verdict::Reproduced);
     }
 
     #[test]
@@ -539,6 +548,37 @@ mod tests {
         let open = against(&[17.0, 20.0, 23.0], (10.0, 0.1, 5), Threshold::Above(9.0));
         let Verdict::Inconclusive { runs_needed: Some(needed), .. } = open else { panic!("{open:?}") };
         assert!((27..40).contains(&needed), "{needed}");
+    }
+
+    #[test]
+    fn a_published_spread_is_of_the_kind_that_its_source_says() {
+        let text = |kind: &str, seeds: u32| {
+            format!(
+                "schema = 1\n[[source]]\nid = \"theirs\"\nalgorithm = \"TD3\"\nsteps = 1\nseeds = {seeds}\nprotocol = \"\"\n\
+                 spread = \"\"\n{kind}\ncite = \"\"\nscores = [{{ task = \"Ant-v5\", value = 10.0, spread = 4.0 }}, \
+                 {{ task = \"Hopper-v5\", value = 5.0 }}]\n"
+            )
+        };
+        let of = |kind: &str, seeds, task: &str| {
+            let reference: Reference = toml::from_str(&text(kind, seeds)).unwrap();
+            published(&reference, "theirs", task).map(|baseline| match baseline {
+                Baseline::Published(published, note) => (published, note),
+                Baseline::Runs(runs) => panic!("{runs:?}"),
+            })
+        };
+        let known = |kind, seeds| Published::new(10.0, 4.0, kind, seeds).unwrap();
+        let check =
+            |kind: &str, expected| assert_eq!(of(kind, 5, "Ant-v5").unwrap(), (known(expected, 5), None));
+        check("spread_kind = \"sample-std\"", Spread::SampleStd);
+        check("spread_kind = \"standard-error\"", Spread::StandardError);
+        check("spread_kind = \"population-std\"", Spread::PopulationStd);
+        check("", Spread::PopulationStd);
+        for (seeds, task, mean) in [(1, "Ant-v5", 10.0), (5, "Hopper-v5", 5.0)] {
+            let (published, note) = of("", seeds, task).unwrap();
+            assert_eq!(published, Published::exact(mean));
+            assert!(note.unwrap().contains("its number is taken as exact"));
+        }
+        assert_eq!(of("", 5, "Ant-v4").unwrap_err(), "theirs has no number for Ant-v4");
     }
 
     #[test]

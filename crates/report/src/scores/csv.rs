@@ -134,6 +134,9 @@ fn each_line(
     Ok(())
 }
 
+/// By algorithm, task and seed.
+type Nested<T> = BTreeMap<String, BTreeMap<String, BTreeMap<String, T>>>;
+
 /// The runs as they stood at their last step, from CSV text of the file `shown`.
 ///
 /// # Errors
@@ -141,7 +144,7 @@ fn each_line(
 /// different steps, or lacks an algorithm's runs on a task.
 pub fn parse_csv(shown: &str, input: impl Read) -> Result<ScoreFile, BadInput> {
     // The last step of each run so far.
-    let mut last: BTreeMap<String, BTreeMap<String, BTreeMap<String, Option<(u64, f64)>>>> = BTreeMap::new();
+    let mut last = Nested::<Option<(u64, f64)>>::new();
     each_line(shown, input, |line| {
         let [algorithm, task, seed] = line.run;
         let known = slot(slot(slot(&mut last, algorithm), task), seed);
@@ -202,7 +205,7 @@ impl Curve {
 /// # Errors
 /// As [`parse_csv`], and if an algorithm's runs on a task were not evaluated at the same steps.
 pub fn parse_curves(shown: &str, input: impl Read) -> Result<Vec<Curve>, BadInput> {
-    let mut runs: BTreeMap<String, BTreeMap<String, BTreeMap<String, BTreeMap<u64, f64>>>> = BTreeMap::new();
+    let mut runs = Nested::<BTreeMap<u64, f64>>::new();
     each_line(shown, input, |line| {
         let [algorithm, task, seed] = line.run;
         finite(shown, line.run, line.score)?;
