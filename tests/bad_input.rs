@@ -107,6 +107,35 @@ fn every_message_is_the_one_on_record() {
         &|c| c.spoil("experiments/dai/claims.toml", "\"td3-dai\"", "\"td3-dia\""),
         &[],
     );
+    let claims = "experiments/dai/claims.toml";
+    check("a claim without a threshold", &PLAN, &|c| c.spoil(claims, "above = 0.0\n", ""), &[]);
+    check(
+        "a claim of two thresholds",
+        &PLAN,
+        &|c| c.spoil(claims, "above = 0.0", "above = 0.0\nbelow = 1.0"),
+        &[],
+    );
+    check(
+        "a claim against no arm and no source",
+        &PLAN,
+        &|c| c.spoil(claims, "baseline = \"td3\"", "baseline = \"sfujim-bets\""),
+        &[],
+    );
+    check(
+        "an export of nothing",
+        &["export", "--paper", "dai", "--format", "csv", "--output", "e.csv"],
+        &nothing,
+        &[],
+    );
+    check(
+        "verdicts on record that are none",
+        &["check", "--paper", "dai", "--figures", "f"],
+        &|c| {
+            fs::create_dir_all(c.path("f/dai/quick")).unwrap();
+            fs::write(c.path("f/dai/quick/verdicts.json"), "[{}]").unwrap();
+        },
+        &[],
+    );
     check(
         "results that are not ours",
         &["reproduce", "--paper", "dai", "--results", "mine"],
@@ -161,6 +190,44 @@ fn every_message_is_the_one_on_record() {
         &scores("algorithm,task,seed,score\ntd3,Ant,0,1\n"),
         &[],
     );
+    let matrices = |text: &'static str| move |c: &Checkout| fs::write(c.path("scores.json"), text).unwrap();
+    let json = ["stats", "scores.json"];
+    check("an empty file of scores", &stats, &scores(""), &[]);
+    check("a header alone", &stats, &scores("task,seed,score\n"), &[]);
+    check("an empty JSON file", &json, &matrices(""), &[]);
+    check("ragged runs in JSON", &json, &matrices(r#"{"td3": [[1, 2], [3]]}"#), &[]);
+    check("a score of NaN in JSON", &json, &matrices(r#"{"td3": [[1, NaN]]}"#), &[]);
+    check("an algorithm twice in JSON", &json, &matrices(r#"{"td3": [[1]], "td3": [[2]]}"#), &[]);
+    check(
+        "runs that end at different steps",
+        &stats,
+        &scores("task,seed,step,score\nAnt,0,5,1\nAnt,1,10,2\n"),
+        &[],
+    );
+    check("a step that is no whole number", &stats, &scores("task,seed,step,score\nAnt,0,1.5,1\n"), &[]);
+    check("a line without a seed", &stats, &scores("task,seed,score\nAnt,,1\n"), &[]);
+    check("a line that is cut short", &stats, &scores("task,seed,score\nAnt,0,1\nAnt,1\n"), &[]);
+    check("two columns of one name", &stats, &scores("task,seed,score,score\nAnt,0,1,2\n"), &[]);
+    let curve = [&stats[..], &["--curve"]].concat();
+    check("a curve of unequal steps", &curve, &scores("task,seed,step,score\nAnt,0,5,1\nAnt,1,6,2\n"), &[]);
+    check("a curve of JSON", &["stats", "scores.json", "--curve"], &matrices("{}"), &[]);
+    let normalise = |name: &'static str| [&stats[..], &["--normalise", name]].concat();
+    check("an unknown normalisation", &normalise("d4r1"), &scores("task,seed,score\nAnt-v5,0,1\n"), &[]);
+    check(
+        "a task without reference scores",
+        &normalise("d4rl"),
+        &scores("task,seed,score\nAnt-v5,0,1\n"),
+        &[],
+    );
+    check(
+        "an interval that a comparison does not have",
+        &[&stats[..], &["--vs", "td3", "--method", "bca"]].concat(),
+        &scores("algorithm,task,seed,score\ntd3,Ant,0,1\n"),
+        &[],
+    );
+    check("a profile at no number", &[&stats[..], &["--profile", "0,nan"]].concat(), &nothing, &[]);
+    check("a width of nothing", &[&stats[..], &["--half-width", "0"]].concat(), &nothing, &[]);
+    let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
     check("a library that is not there", &smoke, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     check(
         "no Python to fetch with",
@@ -209,4 +276,50 @@ fn damaged_record(checkout: &Checkout) {
     .unwrap();
     fs::write(run.join("status.toml"), "state = \"finished\"\nsteps = 30000\nupdates = 27000\n").unwrap();
     fs::write(run.join("config.toml"), "schema = 1\npaper = \"dai\"\n").unwrap();
+}
+
+/// What `stats` says of scores that it can read and that do not hold all it is asked for: standard output and error.
+#[test]
+fn scores_that_say_little_are_answered_with_what_they_do_not_say() {
+    let mut found = String::new();
+    let mut check = |title: &str, more: &[&str], text: &str| {
+        let checkout = Checkout::new();
+        fs::write(checkout.path("scores.csv"), text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["stats", "scores.csv", "--reps", "500"]).args(more).current_dir(checkout.0.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{title}");
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        writeln!(found, "# {title}\n{}\n{}\n", stderr.trim_end(), stdout.trim_end()).unwrap();
+    };
+    let columns = "algorithm,task,seed,score\n";
+    check("one run", &[], &format!("{columns}td3,Ant,0,1\n"));
+    check("one run, as JSON", &["--metric", "iqm", "--json"], &format!("{columns}td3,Ant,0,1\n"));
+    check("no variance", &["--metric", "iqm"], &format!("{columns}td3,Ant,0,1\ntd3,Ant,1,1\ntd3,Ant,2,1\n"));
+    check(
+        "no variance, and a method that needs some",
+        &["--metric", "iqm", "--method", "bca"],
+        &format!("{columns}td3,Ant,0,1\ntd3,Ant,1,1\ntd3,Ant,2,1\n"),
+    );
+    check(
+        "tasks of unequal runs",
+        &["--metric", "mean"],
+        &format!("{columns}td3,Ant,0,1\ntd3,Ant,1,2\ntd3,Hopper,0,5\ntd3,Hopper,1,6\ntd3,Hopper,2,7\n"),
+    );
+    check(
+        "seeds that do not pair",
+        &["--metric", "mean", "--vs", "sac"],
+        &format!("{columns}td3,Ant,0,1\ntd3,Ant,1,2\nsac,Ant,2,1\nsac,Ant,3,3\n"),
+    );
+    check(
+        "scores that overflow",
+        &["--metric", "mean"],
+        &format!("{columns}td3,Ant,0,1e308\ntd3,Ant,1,1e308\ntd3,Ant,2,1e308\n"),
+    );
+
+    let snapshot = root().join("tests/snapshots/scores_that_say_little.txt");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&snapshot, &found).unwrap();
+    }
+    assert_eq!(found, fs::read_to_string(&snapshot).unwrap(), "answers differ from {}", snapshot.display());
 }

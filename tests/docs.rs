@@ -106,13 +106,15 @@ fn every_command_shown_works() {
     let scores =
         "algorithm,task,seed,step,score\ntd3,Hopper,0,5000,1.5\ntd3,Hopper,1,5000,2\nsac,Hopper,0,5000,3\n";
     fs::write(checkout.path().join("scores.csv"), scores).unwrap();
+    let d4rl = "task,seed,score\nhopper-medium-v2,0,1500\nhopper-medium-v2,1,1600\nhopper-medium-v2,2,1900\n";
+    fs::write(checkout.path().join("d4rl.csv"), d4rl).unwrap();
 
     let mut shown: Vec<(String, Vec<String>)> = Vec::new();
     for (path, text) in pages() {
         let page = path.strip_prefix(root()).unwrap().display().to_string();
         shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
     }
-    let verbs = "reproduce, plan, status, explain, clean, train, report, check, stats, bench, env list, env info, env rollout, doctor";
+    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env list, env info, env rollout, doctor";
     for verb in verbs.split(", ") {
         let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
         let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();

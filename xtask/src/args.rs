@@ -69,6 +69,18 @@ pub(crate) enum Verb {
                             github\n  cargo xtask check --paper dai --json"
     )]
     Check(CheckArgs),
+    /// Write recorded evaluations for other programs: CSV, Parquet or TensorBoard
+    #[command(
+        long_about = "Write recorded evaluations for other programs: the learner's own policy at every evaluation of every \
+                      recorded run of a profile, without experts.\n\ncsv and parquet are one file of the columns \
+                      algorithm,task,seed,step,score; `cargo xtask stats` reads the CSV. tensorboard is a folder of \
+                      event files, one a run, with the scalar eval/return as 32-bit floats. No clock touches any of them: \
+                      an event's wall time is its step.",
+        after_help = "Examples:\n  cargo xtask export --paper dai --format csv --output evaluations.csv\n  cargo xtask \
+                      export --paper dai --profile anchor --format parquet --output evaluations.parquet\n  cargo xtask \
+                      export --paper dai --format tensorboard --output events"
+    )]
+    Export(ExportArgs),
     /// The environments: what there is, and replaying given actions
     #[command(subcommand)]
     Env(EnvVerb),
@@ -78,11 +90,16 @@ pub(crate) enum Verb {
     /// Aggregate anybody's scores, with bootstrap intervals
     #[command(
         long_about = "Aggregate anybody's scores: IQM, mean, median and optimality gap with stratified bootstrap \
-                      intervals over runs, probability of improvement and performance profiles, as rliable defines \
-                      them.\n\nFILE is JSON, {\"algorithm\": [[score of run 0 on each task], …], …}, or CSV with the \
-                      columns algorithm,task,seed,step,score (step may be absent; else each run counts at its last).",
+                      intervals over runs, probability of improvement, performance profiles and sample-efficiency \
+                      curves, as rliable defines them.\n\nFILE is JSON, {\"algorithm\": [[score of run 0 on each task], \
+                      …], …}, or CSV with the columns algorithm,task,seed,step,score (step may be absent; else each run \
+                      counts at its last). An interval over one run does not exist, and none is given.",
         after_help = "Examples:\n  cargo xtask stats scores.json\n  cargo xtask stats scores.csv --vs td3 --profile \
-                      0,0.5,1 --json\n  cargo xtask stats scores.csv --best"
+                      0,0.5,1 --json\n  cargo xtask stats scores.csv --curve\n  cargo xtask stats d4rl.csv --normalise \
+                      d4rl --method bca --task-bootstrap\n  cargo xtask stats scores.json --half-width 0.05\n  cargo \
+                      xtask stats scores.csv --best\n\nNormalisations: d4rl (by family of data sets), td3 (random and \
+                      TD3 at 1M steps, v4), td3-table-1 (share of the TD3 paper's table), random (return above a random \
+                      policy's, v4). Their numbers and sources: crates/report/src/scores/normalise.toml."
     )]
     Stats(StatsArgs),
     /// Measure how fast training is, against the machine's limit and against others, in turn in one run
@@ -269,6 +286,28 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file, or for tensorboard the folder; files of the same name are replaced
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Long CSV
+    Csv,
+    /// One Parquet file
+    Parquet,
+    /// A folder of event files
+    Tensorboard,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A table
@@ -335,14 +374,31 @@ pub(crate) struct StatsArgs {
     /// Confidence of the intervals
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL", value_parser = level)]
     pub(crate) ci: f64,
+    /// How intervals are made of the resamples
+    #[arg(long, value_enum, default_value_t = crate::stats::Interval::Percentile)]
+    pub(crate) method: crate::stats::Interval,
+    /// Resample tasks too: how much a number hangs on the choice of tasks (not `--vs`, as in rliable)
+    #[arg(long)]
+    pub(crate) task_bootstrap: bool,
+    /// Measure scores by reference scores, as (score − min) / (max − min)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) normalise: Option<String>,
+    /// Say about how many runs would make each interval no wider than ± this
+    #[arg(long, value_name = "WIDTH", value_parser = positive)]
+    pub(crate) half_width: Option<f64>,
     /// Instead, give each task's best evaluation of a CSV of learning curves: the highest mean over runs
-    #[arg(long, conflicts_with_all = ["metric", "vs", "profile"])]
+    #[arg(long, conflicts_with_all = ["metric", "vs", "profile", "curve", "half_width"])]
     pub(crate) best: bool,
-    /// Give each algorithm's probability of improvement over this one
+    /// Instead, give the aggregates at every step of a CSV of learning curves: sample efficiency (the IQM, or `--metric`)
+    #[arg(long, conflicts_with_all = ["vs", "profile", "half_width"])]
+    pub(crate) curve: bool,
+    /// Give each algorithm's probability of improvement over this one and, where they ran the same seeds, the mean
+    /// difference between runs of one seed
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) vs: Option<String>,
     /// Give the share of runs above these scores
-    #[arg(long, value_name = "SCORES", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORES", value_delimiter = ',', allow_negative_numbers = true,
+          value_parser = finite)]
     pub(crate) profile: Vec<f64>,
     /// As JSON
     #[arg(long)]
@@ -360,6 +416,20 @@ fn interval(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err("an interval lasts from no time to a day".to_owned()),
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if f64::is_finite(number) => Ok(number),
+        _ => Err("a score is a finite number".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("a width is a number above 0".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod clean;
 mod doctor;
 mod env;
+mod export;
 mod plan;
 mod progress;
 mod report;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         args::Verb::Train(args) => train::train(&args),
         args::Verb::Report(args) => report::report(&args),
         args::Verb::Check(args) => report::check(&args),
+        args::Verb::Export(args) => export::export(&args),
         args::Verb::Env(verb) => env::env(&verb),
         args::Verb::Doctor(args) => doctor::doctor(&args),
         args::Verb::Stats(args) => stats::stats(&args),

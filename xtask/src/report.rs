@@ -1,8 +1,9 @@
 //! `report` and `check`: figures, tables and verdicts of recorded runs.
 
-use crate::args::{CheckArgs, Chosen, Format, ReportArgs, Which};
+use crate::args::{CheckArgs, Chosen, Format, ReportArgs, Which, root};
 use crate::{exit, say, say_json};
 use anyhow::Result;
+use report::recorded::{Change, changes, github};
 use report::study::Study;
 use report::table::Table;
 use report::verdicts::{Answer, Verdict, answers};
@@ -42,29 +43,64 @@ pub(crate) fn check(args: &CheckArgs) -> Result<u8> {
     let chosen = args.which.read()?;
     let study = Study::load(&chosen.experiment, &args.which.profile, &chosen.store)?;
     let answers = answers(&study);
+    let on_record = args.which.figures(args.figures.as_ref())?.join("verdicts.json");
+    let shown = on_record.display().to_string();
+    let changes = match std::fs::read_to_string(&on_record) {
+        Ok(then) => Some(changes(&shown, &then, &answers)?),
+        Err(_) => None,
+    };
     match (args.json, args.format) {
         (true, _) => say_json(&answers)?,
-        (false, Format::Github) => answers.iter().for_each(|answer| say(annotation(answer))),
+        (false, Format::Github) => {
+            annotations(&args.which, &answers, changes.as_deref().unwrap_or_default())?;
+        }
         (false, Format::Text) => print(&study, &answers),
     }
-    let on_record = args.which.figures(args.figures.as_ref())?.join("verdicts.json");
-    let now = serde_json::to_string_pretty(&answers)? + "\n";
-    match std::fs::read_to_string(&on_record) {
-        Ok(then) if then != now => {
-            eprintln!("these are not the verdicts on record in {}", on_record.display());
-            Ok(exit::CHECK_FAILED)
+    match changes {
+        Some(changes) if !changes.is_empty() => {
+            eprintln!("these are not the verdicts on record in {shown}:");
+            changes.iter().for_each(|change| eprintln!("  claim `{}` {}", change.claim, change.what));
+            eprintln!(
+                "  help: if the records changed on purpose, `cargo xtask report --paper {} --profile {}` puts the new \
+                 ones on record",
+                args.which.paper, args.which.profile
+            );
+            return Ok(exit::CHECK_FAILED);
         }
-        _ if !study.is_complete() => Ok(exit::INCOMPLETE),
-        _ => Ok(exit::FINE),
+        Some(_) => {}
+        None => eprintln!("no verdicts are on record in {shown}: nothing to compare with"),
     }
+    Ok(if study.is_complete() { exit::FINE } else { exit::INCOMPLETE })
 }
 
-fn annotation(answer: &Answer) -> String {
-    let level = match answer.verdict {
-        Verdict::Reproduced => "notice",
-        _ => "warning",
+/// One annotation a claim, at its place in `claims.toml`, and an error for each that is not the one on record.
+fn annotations(which: &Which, answers: &[Answer], changes: &[Change]) -> Result<()> {
+    let file = format!("experiments/{}/claims.toml", which.paper);
+    let text = std::fs::read_to_string(root()?.join(&file))?;
+    let say_of = |level: &str, claim: &str, title: &str, message: &str| {
+        let id = format!("id = \"{claim}\"");
+        let line = text.lines().position(|line| line.trim() == id).map_or(1, |line| line + 1).to_string();
+        say(github(level, &[("file", &file), ("line", &line), ("title", title)], message));
     };
-    format!("::{level} title={}::{} {}", answer.verdict.name(), answer.statement, answer.verdict.reason())
+    for answer in answers {
+        let level = match answer.verdict {
+            Verdict::Reproduced => "notice",
+            _ => "warning",
+        };
+        let reason = answer.verdict.reason();
+        let message = if reason.is_empty() {
+            answer.statement.clone()
+        } else {
+            format!("{} ({reason})", answer.statement)
+        };
+        let title = format!("{}, profile {}", answer.verdict.name(), which.profile);
+        say_of(level, &answer.claim, &title, &message);
+    }
+    for change in changes {
+        let title = format!("not the verdict on record, profile {}", which.profile);
+        say_of("error", &change.claim, &title, &format!("claim `{}` {}", change.claim, change.what));
+    }
+    Ok(())
 }
 
 fn print(study: &Study, answers: &[Answer]) {

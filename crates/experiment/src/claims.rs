@@ -1,6 +1,6 @@
 //! `claims.toml`: what a paper says that can be true or false, as data.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// All of a paper's claims.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Claims {
     pub claim: Vec<Claim>,
 }
 
-/// One claim: `metric` of `arm` against `baseline` exceeds `above`.
+/// One claim: `metric` of `arm` against `baseline` lies above, or below, a threshold.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
@@ -26,15 +26,60 @@ pub struct Claim {
     pub metric: Metric,
     /// The arm of which something is claimed.
     pub arm: String,
-    /// The arm that it is compared with, or `expert`.
+    /// What it is compared with: another arm, `expert`, or the id of a source in `reference.toml`.
     pub baseline: String,
     /// The tasks it is claimed for; all of the profile's where absent.
     #[serde(default)]
     pub tasks: Option<Vec<String>>,
-    /// The threshold that the metric must exceed.
-    pub above: f64,
+    /// The threshold that the metric must exceed; or else `below`.
+    #[serde(default)]
+    above: Option<f64>,
+    /// The threshold that the metric must stay below; or else `above`.
+    #[serde(default)]
+    below: Option<f64>,
     /// What the text may mean: each is tested.
     pub reading: Vec<Reading>,
+}
+
+/// Which side of which number a metric is claimed to lie on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threshold {
+    /// Above it.
+    Above(f64),
+    /// Below it.
+    Below(f64),
+}
+
+impl Threshold {
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Above(value) | Self::Below(value) => value,
+        }
+    }
+
+    /// `>` or `<`.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Above(_) => ">",
+            Self::Below(_) => "<",
+        }
+    }
+}
+
+impl Claim {
+    /// The threshold; `None` unless exactly one is given. A claim of an [`crate::Experiment`] has one.
+    #[must_use]
+    pub fn threshold(&self) -> Option<Threshold> {
+        match (self.above, self.below) {
+            (Some(value), None) => Some(Threshold::Above(value)),
+            (None, Some(value)) => Some(Threshold::Below(value)),
+            _ => None,
+        }
+    }
 }
 
 /// What is compared. Every task's score is the median over runs of the run's mean in the window.

@@ -11,7 +11,7 @@ mod records;
 mod reference;
 mod store;
 
-pub use claims::{Claim, Claims, Metric, Reading, Window};
+pub use claims::{Claim, Claims, Metric, Reading, Threshold, Window};
 pub use config::{
     Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, MockFault, MockSettings, NoisePlacement,
     ReplaySettings, RunConfig, RunId, SacSettings, ScheduleShape, Td3Settings,
@@ -19,7 +19,7 @@ pub use config::{
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Profile, Protocol, Statistics, Task};
 pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
-pub use reference::{Reference, Score, Source};
+pub use reference::{Reference, Score, Source, SpreadKind};
 pub use store::{Locked, Progress, RunState, Store};
 
 /// The version of every file that this crate writes or reads. A file of another version is refused, not guessed at.

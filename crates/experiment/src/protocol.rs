@@ -314,14 +314,22 @@ impl Experiment {
                     self.paper, claim.id
                 )));
             }
-            let known = arms.iter().copied().chain(["expert"]);
-            for arm in [&claim.arm, &claim.baseline] {
-                if !known.clone().any(|known| known == arm) {
-                    let kind =
-                        format!("arm of claim `{}` in experiments/{}/claims.toml:", claim.id, self.paper);
-                    return Err(BadInput::unknown(&kind, arm, known));
-                }
+            if !claim.threshold().is_some_and(|threshold| threshold.value().is_finite()) {
+                return Err(BadInput::new(format!(
+                    "experiments/{}/claims.toml: claim `{}` needs one threshold, a number: `above` or `below`",
+                    self.paper, claim.id
+                )));
             }
+            let known = |kind: &str, found: &String, known: &[&str]| {
+                let kind =
+                    format!("{kind} of claim `{}` in experiments/{}/claims.toml:", claim.id, self.paper);
+                let is_known = known.contains(&found.as_str());
+                if is_known { Ok(()) } else { Err(BadInput::unknown(&kind, found, known.iter().copied())) }
+            };
+            let sources = self.reference.source.iter().map(|source| source.id.as_str());
+            let sides: Vec<&str> = arms.iter().copied().chain(["expert"]).collect();
+            known("arm", &claim.arm, &sides)?;
+            known("baseline", &claim.baseline, &sides.iter().copied().chain(sources).collect::<Vec<_>>())?;
         }
         Ok(())
     }

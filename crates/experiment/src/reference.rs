@@ -28,10 +28,25 @@ pub struct Source {
     pub protocol: String,
     /// What the spread is, where there is one.
     pub spread: String,
+    /// The same as one of the kinds that can be reckoned with; absent where the source does not say.
+    #[serde(default)]
+    pub spread_kind: Option<SpreadKind>,
     /// Where it stands.
     pub cite: String,
     /// The numbers.
     pub scores: Vec<Score>,
+}
+
+/// What a published spread is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpreadKind {
+    /// Standard deviation over runs, dividing by their number.
+    PopulationStd,
+    /// Standard deviation over runs, dividing by their number less one.
+    SampleStd,
+    /// Standard error of the mean over runs.
+    StandardError,
 }
 
 /// One published number.

@@ -9,6 +9,7 @@ use crate::pictures::{
 use crate::results::{FINAL, FinalScore, final_scores};
 use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::verdicts::{Answer, ReadingAnswer};
+use experiment::Threshold;
 use stats::{RunScore, Scores};
 
 /// Learning curves always; final scores and verdicts where there is something to compare; what speaks of several tasks
@@ -87,10 +88,13 @@ fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
         };
         let rows: Vec<Row> = answer.readings.iter().filter_map(row).collect();
         let level = Level {
-            label: "claimed: more than this".to_owned(),
+            label: match answer.threshold {
+                Threshold::Above(_) => "claimed: more than this".to_owned(),
+                Threshold::Below(_) => "claimed: less than this".to_owned(),
+            },
             color: Color::Black,
             pattern: Pattern::Dashed,
-            value: answer.above,
+            value: answer.threshold.value(),
         };
         (!rows.is_empty()).then(|| Panel {
             title: answer.claim.clone(),

@@ -3,7 +3,7 @@
 use crate::pictures::Picture;
 use crate::study::Study;
 use crate::table::Table;
-use crate::{figure, figures, html, results, tables, verdicts};
+use crate::{figure, figures, html, results, sensitivity, tables, verdicts};
 use anyhow::{Context, Result};
 use diagnostics::BadInput;
 use std::fs;
@@ -40,6 +40,7 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
         ("gains", tables::gains(study)),
         ("verdicts", tables::verdicts(&answers)),
         ("claims", tables::claims(&answers)),
+        ("sensitivity", sensitivity::sensitivity(study)),
         ("runs", tables::runs(study)),
     ] {
         files.extend(formats(name, &table));

@@ -234,7 +234,7 @@ fn reading(answer: &Answer, reading: &ReadingAnswer, window: String) -> Reading 
     Reading {
         name: reading.reading.clone(),
         window,
-        threshold: format(answer.above),
+        threshold: format!("{} {}", answer.threshold.sign(), format(answer.threshold.value())),
         measured: reading.point.map_or_else(none, format),
         // Of an undefined metric the interval speaks for some resamples only: it is not shown.
         interval: measured
@@ -242,8 +242,8 @@ fn reading(answer: &Answer, reading: &ReadingAnswer, window: String) -> Reading 
         runs: reading.runs,
         verdict: reading.verdict.name(),
         class: class(reading.verdict.name()),
-        reason: reading.verdict.reason(),
-        strip: measured.map(|(point, interval)| strip(point, interval, answer.above)),
+        reason: reading.reason(),
+        strip: measured.map(|(point, interval)| strip(point, interval, answer.threshold.value())),
     }
 }
 

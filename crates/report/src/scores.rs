@@ -2,6 +2,14 @@
 //! columns `algorithm,task,seed,step,score` (`step` may be absent, and so may `algorithm` where there is one only;
 //! `return` serves for `score`).
 
+mod csv;
+mod json;
+mod normalise;
+
+pub use csv::{Curve, parse_csv, parse_curves};
+pub use json::parse_json;
+pub use normalise::{Normalisation, normalisations};
+
 use diagnostics::BadInput;
 use stats::{RunScore, Scores};
 use std::collections::BTreeMap;
@@ -16,6 +24,17 @@ pub struct ScoreFile {
     pub tasks: Vec<String>,
     /// By algorithm's name.
     pub algorithms: BTreeMap<String, Scores>,
+    /// By algorithm and then task: the seeds of its runs, in the order of the scores. Empty where the file names none.
+    pub seeds: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+impl ScoreFile {
+    /// The differences of `algorithm` over `baseline`, run by run. `None` unless they ran the same seeds on every task.
+    #[must_use]
+    pub fn paired(&self, algorithm: &str, baseline: &str) -> Option<Scores> {
+        let pair = self.seeds.get(algorithm)? == self.seeds.get(baseline)?;
+        pair.then(|| self.algorithms[algorithm].minus(&self.algorithms[baseline]))?
+    }
 }
 
 /// Reads the file `path`: JSON if its name ends in `.json`, else CSV.
@@ -25,16 +44,38 @@ pub struct ScoreFile {
 /// algorithm's runs on a task.
 pub fn read(path: &Path) -> Result<ScoreFile, BadInput> {
     let shown = path.display().to_string();
-    let file = File::open(path).map_err(|error| {
-        BadInput::new(format!("cannot open {shown}: {error}")).help("name a JSON or CSV file of scores")
-    })?;
-    if path.extension().is_some_and(|extension| extension == "json") {
+    let mut file = open(path, "name a JSON or CSV file of scores")?;
+    if is_json(path) {
         let mut text = String::new();
-        BufReader::new(file).read_to_string(&mut text).map_err(|error| unreadable(&shown, &error))?;
+        file.read_to_string(&mut text).map_err(|error| unreadable(&shown, &error))?;
         parse_json(&shown, &text)
     } else {
-        parse_csv(&shown, BufReader::new(file))
+        parse_csv(&shown, file)
     }
+}
+
+/// Reads the learning curves of a long CSV, by algorithm and task.
+///
+/// # Errors
+/// As [`read`], if the file is JSON, and if an algorithm's runs on a task were not evaluated at the same steps.
+pub fn read_curves(path: &Path) -> Result<Vec<Curve>, BadInput> {
+    let shown = path.display().to_string();
+    let file = open(path, "name a CSV file of scores")?;
+    if is_json(path) {
+        return Err(BadInput::new(format!("{shown} is JSON, which holds no learning curves"))
+            .help("give CSV with the columns algorithm,task,seed,step,score"));
+    }
+    parse_curves(&shown, file)
+}
+
+fn open(path: &Path, remedy: &str) -> Result<BufReader<File>, BadInput> {
+    let file = File::open(path)
+        .map_err(|error| BadInput::new(format!("cannot open {}: {error}", path.display())).help(remedy))?;
+    Ok(BufReader::new(file))
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
 }
 
 fn unreadable(shown: &str, error: &dyn std::fmt::Display) -> BadInput {
@@ -44,235 +85,117 @@ fn unreadable(shown: &str, error: &dyn std::fmt::Display) -> BadInput {
     )
 }
 
-/// A task's or a run's name, with its number before it where it has one, so that 10 comes after 9.
-type Name = (usize, String);
+fn no_scores(shown: &str) -> BadInput {
+    BadInput::new(format!("{shown} holds no scores")).help(
+        "give each run of each algorithm a score on each task, in lines below algorithm,task,seed,step,score",
+    )
+}
+
+/// That `score`, of this algorithm, task and seed, is a number that can be averaged.
+fn finite(shown: &str, [algorithm, task, seed]: [&str; 3], score: f64) -> Result<RunScore, BadInput> {
+    RunScore::new(score).ok_or_else(|| {
+        BadInput::new(format!(
+            "{shown}: the score of seed {seed} of `{algorithm}` on task `{task}` is {score}"
+        ))
+        .help("a run that diverged needs a number too: its last finite score, or the worst there is")
+    })
+}
+
+/// A task's or a run's name. Where it is a number, 10 comes after 9.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name(usize, String);
+
+impl Name {
+    fn number(number: usize) -> Self {
+        Self(number, number.to_string())
+    }
+
+    fn word(word: &str) -> Self {
+        Self(0, word.to_owned())
+    }
+}
 
 /// By algorithm and then task: each run's score, by seed.
-type Runs = BTreeMap<String, BTreeMap<Name, BTreeMap<Name, f64>>>;
+type ByRun = BTreeMap<String, BTreeMap<Name, BTreeMap<Name, f64>>>;
 
-fn parse_json(shown: &str, text: &str) -> Result<ScoreFile, BadInput> {
-    let matrices: BTreeMap<String, Vec<Vec<f64>>> =
-        serde_json::from_str(text).map_err(|error| unreadable(shown, &error))?;
-    let mut runs = Runs::new();
-    for (algorithm, rows) in &matrices {
-        let tasks = rows.first().map_or(0, Vec::len);
-        for (run, row) in rows.iter().enumerate() {
-            if row.len() != tasks {
-                return Err(BadInput::new(format!(
-                    "{shown}: run {run} of `{algorithm}` has {} scores, and run 0 has {tasks}",
-                    row.len()
-                ))
-                .help("give every run one score a task; where runs are missing, use CSV"));
-            }
-            for (task, score) in row.iter().enumerate() {
-                let by_task = runs.entry(algorithm.clone()).or_default();
-                by_task.entry((task, task.to_string())).or_default().insert((run, run.to_string()), *score);
-            }
-        }
-        runs.entry(algorithm.clone()).or_default();
+/// The value at `key`, made if there is none. Allocates nothing where there is one.
+fn slot<'a, T: Default>(map: &'a mut BTreeMap<String, T>, key: &str) -> &'a mut T {
+    if !map.contains_key(key) {
+        map.insert(key.to_owned(), T::default());
     }
-    gather(shown, runs)
+    map.get_mut(key).expect("it is there or was just put there")
 }
 
-/// A CSV's columns.
-struct Columns {
-    algorithm: Option<usize>,
-    task: usize,
-    seed: usize,
-    step: Option<usize>,
-    score: usize,
-}
-
-impl Columns {
-    fn find(shown: &str, header: &csv::StringRecord) -> Result<Self, BadInput> {
-        let find = |name: &str| header.iter().position(|column| column.trim() == name);
-        let needed = |names: &[&str]| {
-            names.iter().find_map(|name| find(name)).ok_or_else(|| {
-                let found = header.iter().collect::<Vec<_>>().join(",");
-                BadInput::new(format!("{shown}:1: no column `{}` in `{found}`", names[0]))
-                    .help("the columns are algorithm,task,seed,step,score")
-            })
-        };
-        Ok(Self {
-            algorithm: find("algorithm"),
-            task: needed(&["task"])?,
-            seed: needed(&["seed"])?,
-            step: find("step"),
-            score: needed(&["score", "return"])?,
-        })
-    }
-}
-
-/// One line of a long CSV.
-struct Line<'a> {
-    number: u64,
-    /// Algorithm, task, seed.
-    run: [&'a str; 3],
-    step: u64,
-    score: f64,
-}
-
-impl Line<'_> {
-    /// That a run has this line's step twice.
-    fn twice(&self, shown: &str) -> BadInput {
-        let [algorithm, task, seed] = self.run;
-        BadInput::new(format!(
-            "{shown}:{}: seed {seed} of `{algorithm}` on `{task}` has step {} twice",
-            self.number, self.step
-        ))
-        .help("two runs of one seed are the same run: give each a seed of its own")
-    }
-}
-
-/// Calls `take` on each line. A file of any length takes room for what `take` keeps only.
-fn each_line(
-    shown: &str,
-    input: impl Read,
-    mut take: impl FnMut(Line<'_>) -> Result<(), BadInput>,
-) -> Result<(), BadInput> {
-    let mut reader = csv::Reader::from_reader(input);
-    let header = reader.headers().map_err(|error| unreadable(shown, &error))?;
-    let columns = Columns::find(shown, header)?;
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(|error| unreadable(shown, &error))? {
-        let number = record.position().map_or(0, csv::Position::line);
-        let field = |column: usize| record.get(column).unwrap_or_default().trim();
-        let bad = |what: &str, column| {
-            BadInput::new(format!("{shown}:{number}: {what} `{}` is no number", field(column)))
-        };
-        let step =
-            columns.step.map_or(Ok(0), |column| field(column).parse().map_err(|_| bad("step", column)))?;
-        let score = field(columns.score).parse().map_err(|_| bad("score", columns.score))?;
-        let run = [columns.algorithm.map_or("all", field), field(columns.task), field(columns.seed)];
-        take(Line { number, run, step, score })?;
-    }
-    Ok(())
-}
-
-fn parse_csv(shown: &str, input: impl Read) -> Result<ScoreFile, BadInput> {
-    // The last step of each run so far.
-    let mut last: BTreeMap<[String; 3], (u64, f64)> = BTreeMap::new();
-    each_line(shown, input, |line| {
-        let run = line.run.map(str::to_owned);
-        match last.get(&run) {
-            Some((known, _)) if *known == line.step => return Err(line.twice(shown)),
-            Some((known, _)) if *known > line.step => {}
-            _ => drop(last.insert(run, (line.step, line.score))),
-        }
-        Ok(())
-    })?;
-    let mut ends: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
-    let mut runs = Runs::new();
-    for ([algorithm, task, seed], (step, score)) in last {
-        let end = ends.entry((algorithm.clone(), task.clone())).or_insert((step, seed.clone()));
-        if end.0 != step {
-            return Err(BadInput::new(format!(
-                "{shown}: on `{task}`, seed {} of `{algorithm}` ends at step {}, and seed {seed} at step {step}",
-                end.1, end.0
-            ))
-            .help("cut all runs at the last step that they have in common"));
-        }
-        runs.entry(algorithm).or_default().entry((0, task)).or_default().insert((0, seed), score);
-    }
-    gather(shown, runs)
-}
-
-/// An algorithm's evaluations on one task: at every step, each run's score.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Curve {
-    /// The algorithm.
-    pub algorithm: String,
-    /// The task.
-    pub task: String,
-    /// By step, one score a run.
-    pub evaluations: BTreeMap<u64, Vec<f64>>,
-}
-
-impl Curve {
-    /// The evaluation at which the mean over runs is highest: its step, that mean, and the population's standard
-    /// deviation over runs there. It is what the TD3 paper's table 1 shows.
-    #[must_use]
-    pub fn best(&self) -> Option<(u64, f64, f64)> {
-        let of = |(step, scores): (&u64, &Vec<f64>)| {
-            Some((*step, stats::mean(scores)?, stats::population_std(scores)?))
-        };
-        self.evaluations.iter().filter_map(of).max_by(|a, b| a.1.total_cmp(&b.1))
-    }
-}
-
-/// Reads the learning curves of a long CSV, by algorithm and task.
-///
-/// # Errors
-/// As [`read`], and if an algorithm's runs on a task were not evaluated at the same steps.
-pub fn read_curves(path: &Path) -> Result<Vec<Curve>, BadInput> {
-    let shown = path.display().to_string();
-    let file = File::open(path).map_err(|error| {
-        BadInput::new(format!("cannot open {shown}: {error}")).help("name a CSV file of scores")
-    })?;
-    parse_curves(&shown, BufReader::new(file))
-}
-
-fn parse_curves(shown: &str, input: impl Read) -> Result<Vec<Curve>, BadInput> {
-    let mut runs: BTreeMap<[String; 3], BTreeMap<u64, f64>> = BTreeMap::new();
-    each_line(shown, input, |line| {
-        let known = runs.entry(line.run.map(str::to_owned)).or_default().insert(line.step, line.score);
-        if known.is_some() { Err(line.twice(shown)) } else { Ok(()) }
-    })?;
-    let mut curves: Vec<Curve> = Vec::new();
-    for ([algorithm, task, seed], scores) in runs {
-        match curves.last_mut().filter(|curve| curve.algorithm == algorithm && curve.task == task) {
-            None => {
-                let evaluations = scores.into_iter().map(|(step, score)| (step, vec![score])).collect();
-                curves.push(Curve { algorithm, task, evaluations });
-            }
-            Some(curve) if curve.evaluations.keys().eq(scores.keys()) => {
-                curve.evaluations.values_mut().zip(scores).for_each(|(all, (_, score))| all.push(score));
-            }
-            Some(_) => {
-                return Err(BadInput::new(format!(
-                    "{shown}: on `{task}`, seed {seed} of `{algorithm}` was not evaluated at the steps of the others"
-                ))
-                .help("keep the steps that all runs have in common"));
-            }
-        }
-    }
-    Ok(curves)
-}
-
-fn gather(shown: &str, runs: Runs) -> Result<ScoreFile, BadInput> {
+fn gather(shown: &str, runs: ByRun) -> Result<ScoreFile, BadInput> {
     let mut tasks: Vec<Name> = runs.values().flat_map(BTreeMap::keys).cloned().collect();
     tasks.sort();
     tasks.dedup();
     if tasks.is_empty() {
-        return Err(BadInput::new(format!("{shown} holds no scores")));
+        return Err(no_scores(shown));
     }
-    let mut algorithms = BTreeMap::new();
+    let (mut algorithms, mut all_seeds) = (BTreeMap::new(), BTreeMap::new());
     for (algorithm, by_task) in runs {
-        let mut scores = Vec::new();
+        let (mut scores, mut seeds) = (Vec::new(), Vec::new());
         for task in &tasks {
-            let Some(runs) = by_task.get(task) else {
-                return Err(BadInput::new(format!(
-                    "{shown}: `{algorithm}` has no runs on task `{}`",
-                    task.1
-                ))
-                .help("leave the task out for all algorithms, or the algorithm"));
-            };
-            let score = |((_, seed), score): (&Name, &f64)| {
-                RunScore::new(*score).ok_or_else(|| {
-                    BadInput::new(format!(
-                        "{shown}: the score of seed {seed} of `{algorithm}` on task `{}` is {score}",
-                        task.1
-                    ))
-                    .help("a run that diverged needs a number too: its last finite score, or the worst there is")
-                })
-            };
+            let runs = by_task.get(task).ok_or_else(|| without_task(shown, &algorithm, &task.1))?;
+            let score = |(seed, score): (&Name, &f64)| finite(shown, [&algorithm, &task.1, &seed.1], *score);
             scores.push(runs.iter().map(score).collect::<Result<Vec<RunScore>, BadInput>>()?);
+            seeds.push(runs.keys().map(|seed| seed.1.clone()).collect());
         }
-        let scores = Scores::new(scores).ok_or_else(|| BadInput::new(format!("{shown} holds no scores")))?;
-        algorithms.insert(algorithm, scores);
+        let scores = Scores::new(scores).ok_or_else(|| no_scores(shown))?;
+        algorithms.insert(algorithm.clone(), scores);
+        all_seeds.insert(algorithm, seeds);
     }
-    let tasks = tasks.into_iter().map(|(_, task)| task).collect();
-    Ok(ScoreFile { tasks, algorithms })
+    let tasks = tasks.into_iter().map(|task| task.1).collect();
+    Ok(ScoreFile { tasks, algorithms, seeds: all_seeds })
+}
+
+fn without_task(shown: &str, algorithm: &str, task: &str) -> BadInput {
+    BadInput::new(format!("{shown}: `{algorithm}` has no runs on task `{task}`"))
+        .help("leave the task out for all algorithms, or the algorithm")
+}
+
+/// An algorithm's scores on all tasks, evaluation by evaluation: what a sample-efficiency curve is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Environment steps at each evaluation.
+    pub steps: Vec<u64>,
+    /// The scores there.
+    pub frames: Vec<Scores>,
+}
+
+/// Every algorithm's [`Progress`], from curves of the file `shown`.
+///
+/// # Errors
+/// [`BadInput`] if an algorithm lacks a task of another, or was not evaluated at the same steps on every task.
+pub fn progress(shown: &str, curves: &[Curve]) -> Result<BTreeMap<String, Progress>, BadInput> {
+    let mut tasks: Vec<&str> = curves.iter().map(|curve| curve.task.as_str()).collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let mut found = BTreeMap::new();
+    for of_algorithm in curves.chunk_by(|a, b| a.algorithm == b.algorithm) {
+        let first = &of_algorithm[0];
+        let has = |task: &str| of_algorithm.iter().any(|curve| curve.task == task);
+        if let Some(task) = tasks.iter().find(|task| !has(task)) {
+            return Err(without_task(shown, &first.algorithm, task));
+        }
+        let other = of_algorithm.iter().find(|curve| !curve.evaluations.keys().eq(first.evaluations.keys()));
+        if let Some(other) = other {
+            return Err(BadInput::new(format!(
+                "{shown}: `{}` was not evaluated at the same steps on `{}` and on `{}`",
+                first.algorithm, first.task, other.task
+            ))
+            .help("keep the steps that all tasks have in common"));
+        }
+        let frame = |step: &u64| {
+            let task = |curve: &Curve| curve.evaluations[step].iter().map(|x| RunScore::new(*x)).collect();
+            Scores::new(of_algorithm.iter().map(task).collect::<Option<_>>()?)
+        };
+        let steps: Vec<u64> = first.evaluations.keys().copied().collect();
+        let frames = steps.iter().map(frame).collect::<Option<_>>().ok_or_else(|| no_scores(shown))?;
+        found.insert(first.algorithm.clone(), Progress { steps, frames });
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -287,6 +210,10 @@ mod tests {
         parse_json("scores.json", text).map_err(|error| error.to_string())
     }
 
+    fn curves(text: &str) -> Result<Vec<Curve>, String> {
+        parse_curves("curves.csv", text.as_bytes()).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn both_formats_say_the_same() {
         let of_json = json(r#"{"a": [[1, 2], [3, 4], [5, 6]], "b": [[0, 1.5]]}"#).unwrap();
@@ -294,7 +221,7 @@ mod tests {
              0,10,1,0,a\n0,10,3,1,a\n0,10,5,2,a\n1,5,9,0,a\n1,10,2,0,a\n1,10,4,1,a\n1,10,6,2,a\n\
              0,10,0,0,b\n1,10,1.5,0,b\n")
         .unwrap();
-        assert_eq!(of_json, of_csv);
+        assert_eq!((of_json.tasks, &of_json.algorithms), (of_csv.tasks, &of_csv.algorithms));
         assert_eq!(of_json.algorithms["a"].tasks(), [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
     }
 
@@ -309,7 +236,13 @@ mod tests {
         check(json("{\"a\": [[NaN]]}"), "cannot read scores.json");
         check(json("{}"), "holds no scores");
         check(json(r#"{"a": []}"#), "holds no scores");
-        check(csv(""), "no column `task`");
+        check(json(r#"{"a": [[1]], "b": [[1]], "a": [[2]]}"#), "`a` stands there twice");
+        check(csv(""), "holds no scores");
+        check(csv("seed,score\n"), "no column `task`");
+        check(csv("task,seed,score,score\n"), "two columns `score`");
+        check(csv("task,seed,score\nt,,1\n"), "scores.csv:2: no seed");
+        check(csv("task,seed,step,score\nt,0,1.5,1\n"), "step `1.5` is no whole number");
+        check(csv(&format!("task,seed,score\nt,0,\"{}", "1\n".repeat(1 << 20))), "is a quote not closed?");
         check(csv("task,seed,score\n"), "holds no scores");
         check(csv("task,seed,score\nt,0,x\n"), "scores.csv:2: score `x` is no number");
         check(csv("task,seed,score\nt,0,nan\n"), "the score of seed 0 of `all` on task `t` is NaN");
@@ -319,6 +252,40 @@ mod tests {
         );
         check(csv("task,seed,step,score\nt,0,5,1\nt,1,6,2\n"), "seed 0 of `all` ends at step 5, and seed 1");
         check(csv("task,seed,score\nt,0\n"), "cannot read scores.csv");
+    }
+
+    #[test]
+    fn what_other_programs_write_is_read() {
+        let plain = csv("task,seed,step,score\nt,0,5000,1\nt,1,5000,2\n").unwrap();
+        assert_eq!(csv("\u{feff}task,seed,step,score\r\nt,0,5000.0,1\r\nt,1,5e3,2.0\r\n").unwrap(), plain);
+        assert_eq!(csv("\"task\", seed ,step,return\n\"t\", 0,5000,+1e0\n t ,1,5000,2\n").unwrap(), plain);
+        assert_eq!(json("\u{feff}{\"a\": [[1]]}").unwrap(), json("{\"a\": [[1.0]]}\n").unwrap());
+    }
+
+    #[test]
+    fn runs_pair_by_their_seeds() {
+        let text = "algorithm,task,seed,score\na,t,0,1\na,t,1,5\nb,t,1,2\nb,t,0,3\nc,t,0,1\nc,t,2,2\n";
+        let file = csv(text).unwrap();
+        assert_eq!(file.paired("a", "b").unwrap().tasks(), [[-2.0, 3.0]]);
+        assert_eq!(file.paired("a", "c"), None);
+        assert_eq!(json(r#"{"a": [[1]], "b": [[2]]}"#).unwrap().paired("a", "b"), None);
+    }
+
+    #[test]
+    fn progress_needs_the_same_steps_and_tasks() {
+        let text = "task,seed,step,score\nt,0,0,9\nt,0,5,6\nu,0,0,1\n";
+        let both = curves(&format!("{text}u,0,5,2\n")).unwrap();
+        let progress_of_all = progress("curves.csv", &both).unwrap();
+        let found = &progress_of_all["all"];
+        assert_eq!(found.steps, [0, 5]);
+        assert_eq!(found.frames[1].tasks(), [[6.0], [2.0]]);
+        let error = progress("curves.csv", &curves(text).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("`all` was not evaluated at the same steps on `t` and on `u`"), "{error}");
+        let text = "algorithm,task,seed,step,score\na,t,0,0,9\na,u,0,0,9\nb,t,0,0,1\n";
+        let error = progress("curves.csv", &curves(text).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("`b` has no runs on task `u`"), "{error}");
+        assert!(curves("task,seed,step,score\nt,0,0,nan\n").unwrap_err().contains("is NaN"));
+        assert!(curves("task,seed,step,score\n").unwrap_err().contains("holds no scores"));
     }
 
     #[test]

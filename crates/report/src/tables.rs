@@ -182,16 +182,17 @@ pub fn verdicts(answers: &[Answer]) -> Table {
                 _ => MISSING.to_owned(),
             };
             let decided = matches!(reading.verdict, Verdict::Reproduced | Verdict::NotReproduced);
-            let difference =
-                reading.point.map_or_else(|| MISSING.to_owned(), |point| format(point - answer.above));
+            let difference = reading
+                .point
+                .map_or_else(|| MISSING.to_owned(), |point| format(point - answer.threshold.value()));
             table.push([
                 Cell::from(answer.claim.as_str()),
                 reading.reading.as_str().into(),
-                format!("> {}", format(answer.above)).into(),
+                format!("{} {}", answer.threshold.sign(), format(answer.threshold.value())).into(),
                 Cell::new(measured, decided),
                 difference.into(),
                 reading.verdict.name().into(),
-                reading.verdict.reason().into(),
+                reading.reason().into(),
             ]);
         }
     }

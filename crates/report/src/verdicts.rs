@@ -1,16 +1,18 @@
 //! Does a claim hold? From a bootstrap over runs, for each reading of the claim.
 
 use crate::study::{ArmRuns, Study, TaskRuns};
-use experiment::{Claim, Metric, Reading, Window};
+use experiment::{Claim, Metric, Reading, Reference, SpreadKind, Threshold, Window};
 use serde::Serialize;
+use stats::{Published, Spread};
+use streams::Stream;
 
 /// The answer to a claim, or to one reading of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
 pub enum Verdict {
-    /// The whole interval lies above the threshold.
+    /// The whole interval lies on the claimed side of the threshold.
     Reproduced,
-    /// The whole interval lies at or below the threshold.
+    /// The whole interval lies at the threshold or on its other side.
     NotReproduced,
     /// The interval holds the threshold, or the number is not defined.
     Inconclusive {
@@ -64,8 +66,9 @@ pub struct Answer {
     pub cite: String,
     /// What is compared.
     pub metric: String,
-    /// What the metric must exceed.
-    pub above: f64,
+    /// Where the metric is claimed to lie: `above` or `below` a number.
+    #[serde(flatten)]
+    pub threshold: Threshold,
     /// The tasks that took part.
     pub tasks: Vec<String>,
     /// Environment steps of each run.
@@ -88,10 +91,37 @@ pub struct ReadingAnswer {
     pub interval: Option<[f64; 2]>,
     /// Runs of the arm on the task where they are fewest.
     pub runs: usize,
+    /// What of a published number could not be reckoned with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
+
+impl ReadingAnswer {
+    /// What stands behind the verdict: its reason, and what could not be reckoned with.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let parts = [self.verdict.reason(), self.note.clone().unwrap_or_default()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// How runs and tasks are joined into one number: what a paper seldom says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Definition {
+    /// A task's score is the mean over runs instead of the median.
+    pub(crate) mean_of_runs: bool,
+    /// Runs are dropped by the IQR rule first.
+    pub(crate) drop_outliers: bool,
+    /// Tasks are joined by their median instead of their mean.
+    pub(crate) median_of_tasks: bool,
+}
+
+/// The one that verdicts are given by.
+pub(crate) const RECORDED: Definition =
+    Definition { mean_of_runs: false, drop_outliers: false, median_of_tasks: false };
 
 /// Answers all claims from a study.
 #[must_use]
@@ -99,11 +129,16 @@ pub fn answers(study: &Study) -> Vec<Answer> {
     study.experiment.claims.claim.iter().map(|claim| answer(study, claim)).collect()
 }
 
-fn answer(study: &Study, claim: &Claim) -> Answer {
+/// The profile's tasks that a claim is about.
+pub(crate) fn tasks_of<'a>(study: &'a Study, claim: &Claim) -> Vec<&'a TaskRuns> {
     let wanted = |task: &&TaskRuns| claim.tasks.as_ref().is_none_or(|tasks| tasks.contains(&task.task.id));
-    let tasks: Vec<&TaskRuns> = study.tasks.iter().filter(wanted).collect();
+    study.tasks.iter().filter(wanted).collect()
+}
+
+fn answer(study: &Study, claim: &Claim) -> Answer {
+    let tasks = tasks_of(study, claim);
     let readings: Vec<ReadingAnswer> =
-        claim.reading.iter().map(|reading| read(study, claim, reading, &tasks)).collect();
+        claim.reading.iter().map(|reading| read(study, claim, reading, &tasks, RECORDED)).collect();
     let verdict = common(&readings);
     let metric = match claim.metric {
         Metric::RelativeGain => "relative gain",
@@ -115,7 +150,7 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         statement: claim.statement.clone(),
         cite: claim.cite.clone(),
         metric: format!("{metric} of {} over {}", claim.arm, claim.baseline),
-        above: claim.above,
+        threshold: threshold(claim),
         tasks: tasks.iter().map(|task| task.task.id.clone()).collect(),
         steps: study.profile.steps,
         verdict,
@@ -136,15 +171,27 @@ fn common(readings: &[ReadingAnswer]) -> Verdict {
     Verdict::Inconclusive { why: format!("depends on the reading: {}", told.join(", ")), runs_needed: None }
 }
 
-fn read(study: &Study, claim: &Claim, reading: &Reading, tasks: &[&TaskRuns]) -> ReadingAnswer {
+fn threshold(claim: &Claim) -> Threshold {
+    claim.threshold().expect("an experiment that was read has claims of one threshold")
+}
+
+/// The answer to one reading of a claim, by one definition.
+pub(crate) fn read(
+    study: &Study,
+    claim: &Claim,
+    reading: &Reading,
+    tasks: &[&TaskRuns],
+    definition: Definition,
+) -> ReadingAnswer {
     let mut answer = ReadingAnswer {
         reading: reading.id.clone(),
         point: None,
         interval: None,
         runs: 0,
+        note: None,
         verdict: Verdict::Missing { what: String::new() },
     };
-    let scores = match scores(claim, reading.window, tasks) {
+    let scores = match scores(&study.experiment.reference, claim, reading.window, tasks) {
         Ok(scores) => scores,
         Err(what) => {
             answer.verdict = Verdict::Missing { what };
@@ -152,22 +199,62 @@ fn read(study: &Study, claim: &Claim, reading: &Reading, tasks: &[&TaskRuns]) ->
         }
     };
     answer.runs = scores.iter().map(|task| task.arm.len()).min().unwrap_or(0);
+    answer.note = scores.iter().find_map(|task| task.baseline.note());
     let statistics = &study.experiment.protocol.statistics;
-    let estimate = estimate(claim.metric, &scores, statistics, &format!("{}/{}", claim.id, reading.id));
+    let purpose = format!("{}/{}", claim.id, reading.id);
+    let estimate = estimate_by(definition, claim.metric, &scores, statistics, &purpose);
     answer.point = estimate.point;
+    let of_one = |task: &TaskScores| {
+        task.arm.len() < 2 || claim.baseline != "expert" && task.baseline.runs().len() == 1
+    };
+    if scores.iter().any(of_one) {
+        let why = "an arm has one run only, which leaves no interval".to_owned();
+        answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
+        return answer;
+    }
     answer.interval = estimate.interval;
-    answer.verdict = judge(&estimate, claim.above, answer.runs, 1.0 - statistics.confidence);
+    answer.verdict = judge(&estimate, threshold(claim), answer.runs, 1.0 - statistics.confidence);
     answer
 }
 
 /// One task's runs, each as its mean in the window.
+#[derive(Clone)]
 pub(crate) struct TaskScores {
-    arm: Vec<f64>,
-    /// Runs of the baseline, or the expert's one score.
-    baseline: Vec<f64>,
+    pub(crate) arm: Vec<f64>,
+    pub(crate) baseline: Baseline,
 }
 
-fn scores(claim: &Claim, window: Window, tasks: &[&TaskRuns]) -> Result<Vec<TaskScores>, String> {
+/// What a task's runs are compared with.
+#[derive(Clone)]
+pub(crate) enum Baseline {
+    /// Runs of another arm, or the expert's one score.
+    Runs(Vec<f64>),
+    /// A number from elsewhere, and what could not be reckoned with.
+    Published(Published, Option<String>),
+}
+
+impl Baseline {
+    fn runs(&self) -> &[f64] {
+        match self {
+            Self::Runs(runs) => runs,
+            Self::Published(..) => &[],
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        match self {
+            Self::Runs(_) => None,
+            Self::Published(_, note) => note.clone(),
+        }
+    }
+}
+
+fn scores(
+    reference: &Reference,
+    claim: &Claim,
+    window: Window,
+    tasks: &[&TaskRuns],
+) -> Result<Vec<TaskScores>, String> {
     if tasks.is_empty() {
         let wanted = claim.tasks.clone().unwrap_or_default().join(", ");
         return Err(format!("{wanted} is not in this profile"));
@@ -177,13 +264,39 @@ fn scores(claim: &Claim, window: Window, tasks: &[&TaskRuns]) -> Result<Vec<Task
         .map(|task| {
             let baseline = if claim.baseline == "expert" {
                 let expert = task.expert.as_ref().and_then(|run| run.expert.as_ref());
-                vec![expert.ok_or_else(|| format!("no expert is recorded on {}", task.task.id))?.score]
+                let score = expert.ok_or_else(|| format!("no expert is recorded on {}", task.task.id))?.score;
+                Baseline::Runs(vec![score])
+            } else if reference.source.iter().any(|source| source.id == claim.baseline) {
+                published(reference, &claim.baseline, &task.task.id)?
             } else {
-                window_scores(task, &claim.baseline, window)?
+                Baseline::Runs(window_scores(task, &claim.baseline, window)?)
             };
             Ok(TaskScores { arm: window_scores(task, &claim.arm, window)?, baseline })
         })
         .collect()
+}
+
+/// The number that source `id` has for `task`, with its uncertainty where the source gives one. A standard deviation
+/// of no stated kind is taken for a population's, which gives the wider interval.
+fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, String> {
+    let source = reference.source.iter().find(|source| source.id == id);
+    let (Some(source), Some(score)) = (source, reference.score(id, task)) else {
+        return Err(format!("{id} has no number for {task}"));
+    };
+    let kind = match source.spread_kind {
+        Some(SpreadKind::SampleStd) => Spread::SampleStd,
+        Some(SpreadKind::StandardError) => Spread::StandardError,
+        Some(SpreadKind::PopulationStd) | None => Spread::PopulationStd,
+    };
+    let known =
+        score.spread.and_then(|spread| Published::new(score.value, spread, kind, source.seeds as usize));
+    Ok(match known {
+        Some(published) => Baseline::Published(published, None),
+        None => Baseline::Published(
+            Published::exact(score.value),
+            Some(format!("{id} gives no spread over runs for {task}: its number is taken as exact")),
+        ),
+    })
 }
 
 fn window_scores(task: &TaskRuns, arm: &str, window: Window) -> Result<Vec<f64>, String> {
@@ -205,40 +318,88 @@ fn window_scores(task: &TaskRuns, arm: &str, window: Window) -> Result<Vec<f64>,
 pub(crate) struct Estimate {
     pub(crate) point: Option<f64>,
     pub(crate) interval: Option<[f64; 2]>,
+    /// The interval that would be left if the runs were endlessly many: what published numbers leave open.
+    floor: Option<[f64; 2]>,
     undefined_share: f64,
 }
 
-/// The metric of `scores` and its bootstrap interval: each task's arm and baseline are resampled on their own.
+/// The metric of `scores` and its bootstrap interval, by the definition that verdicts are given by.
 pub(crate) fn estimate(
     metric: Metric,
     scores: &[TaskScores],
     statistics: &experiment::Statistics,
     purpose: &str,
 ) -> Estimate {
-    let sizes: Vec<usize> = scores.iter().flat_map(|task| [task.arm.len(), task.baseline.len()]).collect();
-    let of = |indices: &[Vec<usize>]| {
-        let medians = scores.iter().zip(indices.chunks_exact(2)).map(|(task, indices)| {
-            let median = |values: &[f64], indices: &[usize]| {
-                stats::median(&indices.iter().map(|&i| values[i]).collect::<Vec<_>>())
-            };
-            Some((median(&task.arm, &indices[0])?, median(&task.baseline, &indices[1])?))
-        });
-        compare(metric, &medians.collect::<Option<Vec<_>>>()?)
+    estimate_by(RECORDED, metric, scores, statistics, purpose)
+}
+
+/// The same by any definition. Each task's arm and baseline are resampled on their own; a published number is drawn
+/// from Student's distribution around it.
+pub(crate) fn estimate_by(
+    definition: Definition,
+    metric: Metric,
+    scores: &[TaskScores],
+    statistics: &experiment::Statistics,
+    purpose: &str,
+) -> Estimate {
+    let scores: Vec<TaskScores> = scores.iter().map(|task| kept(task, definition, statistics)).collect();
+    let sizes: Vec<usize> =
+        scores.iter().flat_map(|task| [task.arm.len(), task.baseline.runs().len()]).collect();
+    let center = |values: &[f64], indices: &[usize]| {
+        let values: Vec<f64> = indices.iter().map(|&i| values[i]).collect();
+        if definition.mean_of_runs { stats::mean(&values) } else { stats::median(&values) }
     };
-    let replicates = stats::bootstrap(&sizes, statistics.resamples, statistics.seed, purpose, of);
+    let of = |indices: &[Vec<usize>], number: &mut dyn FnMut(&Published) -> f64| {
+        let pairs = scores.iter().zip(indices.chunks_exact(2)).map(|(task, indices)| {
+            let baseline = match &task.baseline {
+                Baseline::Runs(runs) => center(runs, &indices[1])?,
+                Baseline::Published(published, _) => number(published),
+            };
+            Some((center(&task.arm, &indices[0])?, baseline))
+        });
+        compare(metric, definition, &pairs.collect::<Option<Vec<_>>>()?)
+    };
+    let (reps, seed) = (statistics.resamples, statistics.seed);
+    let drawing = |indices: &[Vec<usize>], stream: &mut Stream| {
+        of(indices, &mut |published: &Published| published.draw(stream))
+    };
     let all: Vec<Vec<usize>> = sizes.iter().map(|&size| (0..size).collect()).collect();
+    let replicates = stats::bootstrap_drawing(&sizes, reps, seed, purpose, drawing);
+    let ends = |replicates: &stats::Replicates| {
+        replicates.interval(statistics.confidence).map(|interval| [interval.low, interval.high])
+    };
+    let is_published = |task: &TaskScores| matches!(task.baseline, Baseline::Published(..));
+    let floor = scores.iter().any(is_published).then(|| {
+        let purpose = format!("{purpose}/published");
+        ends(&stats::bootstrap_drawing(&[], reps, seed, &purpose, |_, stream| drawing(&all, stream)))
+    });
     Estimate {
-        point: of(&all),
-        interval: replicates.interval(statistics.confidence).map(|interval| [interval.low, interval.high]),
+        point: of(&all, &mut Published::mean),
+        interval: ends(&replicates),
+        floor: floor.flatten(),
         undefined_share: replicates.undefined_share(),
     }
 }
 
+/// A task's runs without those that the definition drops.
+fn kept(task: &TaskScores, definition: Definition, statistics: &experiment::Statistics) -> TaskScores {
+    let keep = |runs: &[f64]| match stats::iqr_filter(runs, statistics.iqr_factor) {
+        Some(filter) if definition.drop_outliers => filter.kept,
+        _ => runs.to_vec(),
+    };
+    let baseline = match &task.baseline {
+        Baseline::Runs(runs) => Baseline::Runs(keep(runs)),
+        published @ Baseline::Published(..) => published.clone(),
+    };
+    TaskScores { arm: keep(&task.arm), baseline }
+}
+
 /// The metric from each task's pair of arm and baseline. `None` where a baseline that divides is not positive.
-fn compare(metric: Metric, pairs: &[(f64, f64)]) -> Option<f64> {
+fn compare(metric: Metric, definition: Definition, pairs: &[(f64, f64)]) -> Option<f64> {
     let divided = |shift: f64| {
         let ratio = |&(arm, baseline): &(f64, f64)| (baseline > 0.0).then(|| arm / baseline - shift);
-        stats::mean(&pairs.iter().map(ratio).collect::<Option<Vec<_>>>()?)
+        let ratios = pairs.iter().map(ratio).collect::<Option<Vec<_>>>()?;
+        if definition.median_of_tasks { stats::median(&ratios) } else { stats::mean(&ratios) }
     };
     match metric {
         Metric::RelativeGain => divided(1.0),
@@ -247,22 +408,35 @@ fn compare(metric: Metric, pairs: &[(f64, f64)]) -> Option<f64> {
     }
 }
 
-fn judge(estimate: &Estimate, above: f64, runs: usize, alpha: f64) -> Verdict {
+fn judge(estimate: &Estimate, threshold: Threshold, runs: usize, alpha: f64) -> Verdict {
     let (Some(point), Some([low, high])) = (estimate.point, estimate.interval) else {
         return undefined();
     };
     if estimate.undefined_share > alpha / 2.0 {
         return undefined();
     }
-    if low > above {
+    let (holds, fails) = match threshold {
+        Threshold::Above(value) => (low > value, high <= value),
+        Threshold::Below(value) => (high < value, low >= value),
+    };
+    if holds {
         return Verdict::Reproduced;
     }
-    if high <= above {
+    if fails {
         return Verdict::NotReproduced;
     }
+    // How far the interval reaches towards the threshold, and how far it would with endlessly many runs.
+    let value = threshold.value();
+    let reach = |[low, high]: [f64; 2]| if point > value { point - low } else { high - point };
+    let (distance, floor) = ((point - value).abs(), estimate.floor.map_or(0.0, reach));
+    if floor > 0.0 && floor >= distance {
+        let why = "the published number's own interval holds the threshold: no number of runs would decide";
+        return Verdict::Inconclusive { why: why.to_owned(), runs_needed: None };
+    }
+    let ours = |reach: f64| (reach * reach - floor * floor).max(0.0).sqrt();
     Verdict::Inconclusive {
         why: "the interval holds the threshold".to_owned(),
-        runs_needed: stats::runs_needed(runs, (high - low) / 2.0, (point - above).abs()),
+        runs_needed: stats::runs_needed(runs, ours(reach([low, high])), ours(distance)),
     }
 }
 
@@ -278,8 +452,9 @@ pub fn task_gain(
     (arm, baseline): (&str, &str),
     window: Window,
 ) -> Option<Gain> {
-    let scores = window_scores(task, arm, window)
-        .and_then(|arm| Ok(TaskScores { arm, baseline: window_scores(task, baseline, window)? }));
+    let scores = window_scores(task, arm, window).and_then(|arm| {
+        Ok(TaskScores { arm, baseline: Baseline::Runs(window_scores(task, baseline, window)?) })
+    });
     let scores = scores.ok()?;
     let purpose = format!("gain/{}/{arm}/{baseline}", task.task.id);
     let estimate = estimate(Metric::RelativeGain, &[scores], &study.experiment.protocol.statistics, &purpose);
@@ -295,7 +470,7 @@ pub(crate) fn difference(
 ) -> Option<[f64; 2]> {
     let (arm_scores, baseline_scores) =
         (window_scores(task, arm, window).ok()?, window_scores(task, baseline, window).ok()?);
-    let scores = TaskScores { arm: arm_scores, baseline: baseline_scores };
+    let scores = TaskScores { arm: arm_scores, baseline: Baseline::Runs(baseline_scores) };
     let purpose = format!("difference/{}/{arm}/{baseline}", task.task.id);
     let statistics = &study.experiment.protocol.statistics;
     estimate(Metric::LeastDifference, &[scores], statistics, &purpose).interval
@@ -315,14 +490,27 @@ mod tests {
     use super::*;
     use experiment::Statistics;
 
+    const STATISTICS: Statistics = Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2000, seed: 0 };
+
     fn verdict(metric: Metric, tasks: &[(&[f64], &[f64])], above: f64) -> Verdict {
-        let statistics = Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2000, seed: 0 };
+        let statistics = STATISTICS;
         let scores: Vec<TaskScores> = tasks
             .iter()
-            .map(|(arm, baseline)| TaskScores { arm: arm.to_vec(), baseline: baseline.to_vec() })
+            .map(|(arm, baseline)| TaskScores {
+                arm: arm.to_vec(),
+                baseline: Baseline::Runs(baseline.to_vec()),
+            })
             .collect();
         let estimate = estimate(metric, &scores, &statistics, "test");
-        judge(&estimate, above, tasks[0].0.len(), 1.0 - statistics.confidence)
+        judge(&estimate, Threshold::Above(above), tasks[0].0.len(), 1.0 - statistics.confidence)
+    }
+
+    /// The verdict on `arm` − `mean` ± `spread` of `seeds` runs, by a threshold.
+    fn against(arm: &[f64], (mean, spread, seeds): (f64, f64, usize), threshold: Threshold) -> Verdict {
+        let published = Published::new(mean, spread, Spread::SampleStd, seeds).unwrap();
+        let scores = TaskScores { arm: arm.to_vec(), baseline: Baseline::Published(published, None) };
+        let estimate = estimate(Metric::LeastDifference, &[scores], &STATISTICS, "test");
+        judge(&estimate, threshold, arm.len(), 0.05)
     }
 
     const HIGH: &[f64] = &[19.0, 20.0, 21.0];
@@ -345,8 +533,76 @@ mod tests {
 
     #[test]
     fn an_interval_at_the_threshold_does_not_exceed_it() {
-        assert_eq!(verdict(Metric::LeastDifference, &[(&[3.0], &[1.0])], 2.0), Verdict::NotReproduced);
-        assert_eq!(verdict(Metric::LeastDifference, &[(&[3.0], &[1.0])], 1.9), Verdict::Reproduced);
+        let (arm, baseline): (&[f64], &[f64]) = (&[3.0, 3.0], &[1.0, 1.0]);
+        assert_eq!(verdict(Metric::LeastDifference, &[(arm, baseline)], 2.0), Verdict::NotReproduced);
+        assert_eq!(verdict(Metric::LeastDifference, &[(arm, baseline)], 1.9), Verdict::Reproduced);
+    }
+
+    #[test]
+    fn a_claim_may_point_down() {
+        let below = |value| {
+            let scores = TaskScores { arm: LOW.to_vec(), baseline: Baseline::Runs(HIGH.to_vec()) };
+            let estimate = estimate(Metric::Ratio, &[scores], &STATISTICS, "test");
+            judge(&estimate, Threshold::Below(value), 3, 0.05).name()
+        };
+        // 10 against 20: a ratio of 0.5, between 9/21 and 11/19.
+        assert_eq!([below(0.6), below(0.5), below(0.4)], ["reproduced", "inconclusive", "not reproduced"]);
+    }
+
+    #[test]
+    fn a_published_numbers_own_spread_counts() {
+        // Ours are 20 and no other; theirs 10 ± 4 of 5 runs, a standard error of 1.79: t gives ± 4.97.
+        let ours = [20.0; 3];
+        let above = |theirs, value| against(&ours, theirs, Threshold::Above(value));
+        assert_eq!(above((10.0, 4.0, 5), 4.0), Verdict::Reproduced);
+        assert_eq!(above((10.0, 4.0, 5), 16.0), Verdict::NotReproduced);
+        assert_eq!(above((10.0, 0.1, 5), 9.0), Verdict::Reproduced);
+        let open = above((10.0, 4.0, 5), 9.0);
+        assert!(open.reason().contains("no number of runs would decide"), "{open:?}");
+        // Ours vary by more than theirs: more of ours would do.
+        let open = against(&[17.0, 20.0, 23.0], (10.0, 0.1, 5), Threshold::Above(9.0));
+        let Verdict::Inconclusive { runs_needed: Some(needed), .. } = open else { panic!("{open:?}") };
+        assert!((27..40).contains(&needed), "{needed}");
+    }
+
+    #[test]
+    fn a_published_spread_is_of_the_kind_that_its_source_says() {
+        let text = |kind: &str, seeds: u32| {
+            format!(
+                "schema = 1\n[[source]]\nid = \"theirs\"\nalgorithm = \"TD3\"\nsteps = 1\nseeds = {seeds}\nprotocol = \"\"\n\
+                 spread = \"\"\n{kind}\ncite = \"\"\nscores = [{{ task = \"Ant-v5\", value = 10.0, spread = 4.0 }}, \
+                 {{ task = \"Hopper-v5\", value = 5.0 }}]\n"
+            )
+        };
+        let of = |kind: &str, seeds, task: &str| {
+            let reference: Reference = toml::from_str(&text(kind, seeds)).unwrap();
+            published(&reference, "theirs", task).map(|baseline| match baseline {
+                Baseline::Published(published, note) => (published, note),
+                Baseline::Runs(runs) => panic!("{runs:?}"),
+            })
+        };
+        let known = |kind, seeds| Published::new(10.0, 4.0, kind, seeds).unwrap();
+        let check =
+            |kind: &str, expected| assert_eq!(of(kind, 5, "Ant-v5").unwrap(), (known(expected, 5), None));
+        check("spread_kind = \"sample-std\"", Spread::SampleStd);
+        check("spread_kind = \"standard-error\"", Spread::StandardError);
+        check("spread_kind = \"population-std\"", Spread::PopulationStd);
+        check("", Spread::PopulationStd);
+        for (seeds, task, mean) in [(1, "Ant-v5", 10.0), (5, "Hopper-v5", 5.0)] {
+            let (published, note) = of("", seeds, task).unwrap();
+            assert_eq!(published, Published::exact(mean));
+            assert!(note.unwrap().contains("its number is taken as exact"));
+        }
+        assert_eq!(of("", 5, "Ant-v4").unwrap_err(), "theirs has no number for Ant-v4");
+    }
+
+    #[test]
+    fn runs_that_would_decide_are_more_than_there_are() {
+        // The interval reaches from the estimate further down than up.
+        let skewed = verdict(Metric::LeastDifference, &[(&[1.0, 19.0, 20.0], &[0.0, 0.0, 0.0])], 10.0);
+        let Verdict::Inconclusive { runs_needed: Some(needed), .. } = skewed else { panic!("{skewed:?}") };
+        // It reaches 18 down from 19, and the threshold is 9 away: four times the runs.
+        assert_eq!(needed, 12);
     }
 
     #[test]
@@ -379,6 +635,7 @@ mod tests {
             point: None,
             interval: None,
             runs: 3,
+            note: None,
             verdict,
         };
         let missing = || reading(Verdict::Missing { what: "all".to_owned() });

@@ -4,7 +4,7 @@
 //! runs that it is given. Replicates come in chunks of a fixed size, each with a named stream of its own, so that the
 //! same bits come out at any number of threads, and more replicates begin with the same ones as fewer.
 
-use crate::{Interval, percentile_interval};
+use crate::{Interval, Resample, Scores, percentile_interval};
 use rayon::prelude::*;
 use streams::Stream;
 
@@ -61,18 +61,73 @@ pub fn bootstrap(
     purpose: &str,
     statistic: impl Fn(&[Vec<usize>]) -> Option<f64> + Sync,
 ) -> Replicates {
+    assert!(!group_sizes.contains(&0), "a group without runs cannot be resampled");
+    bootstrap_drawing(group_sizes, replicates, seed, purpose, |resample, _| statistic(resample))
+}
+
+/// [`bootstrap`] of a statistic that has a chance of its own, such as [`crate::Published::draw`]: it draws from the
+/// replicate's stream, after the resample was. A group without runs has nothing to draw and stays empty.
+pub fn bootstrap_drawing(
+    group_sizes: &[usize],
+    replicates: usize,
+    seed: u64,
+    purpose: &str,
+    statistic: impl Fn(&[Vec<usize>], &mut Stream) -> Option<f64> + Sync,
+) -> Replicates {
     in_chunks(replicates, seed, purpose, |stream, count| {
         let mut resample: Vec<Vec<usize>> = group_sizes.iter().map(|&n| vec![0; n]).collect();
         let draw = |_| {
             for group in &mut resample {
                 let n = group.len();
                 group.fill_with(|| stream.index(n));
-                assert!(n > 0, "a group without runs cannot be resampled");
             }
-            statistic(&resample)
+            statistic(&resample, stream)
         };
         (0..count).map(draw).collect()
     })
+}
+
+/// The bootstrap over runs and tasks (rliable's `task_bootstrap`): in each replicate as many tasks as there are are drawn
+/// with replacement, and then, for each of them on its own, as many of its runs as it has. `statistic` gets the tasks
+/// and one list of run indices for each; [`Scores::of_tasks`] takes the former. It tells how much the number hangs on
+/// the choice of tasks, where [`bootstrap`] takes the tasks for given.
+///
+/// # Panics
+/// If there is no task, or one without runs.
+pub fn bootstrap_tasks(
+    runs: &[usize],
+    replicates: usize,
+    seed: u64,
+    purpose: &str,
+    statistic: impl Fn(&[usize], &Resample) -> Option<f64> + Sync,
+) -> Replicates {
+    assert!(!runs.is_empty(), "no tasks cannot be resampled");
+    in_chunks(replicates, seed, &format!("tasks/{purpose}"), |stream, count| {
+        let draw = |_| {
+            let tasks: Vec<usize> = runs.iter().map(|_| stream.index(runs.len())).collect();
+            let draw = |&task: &usize| (0..runs[task]).map(|_| stream.index(runs[task])).collect();
+            let resample: Vec<Vec<usize>> = tasks.iter().map(draw).collect();
+            statistic(&tasks, &resample)
+        };
+        (0..count).map(draw).collect()
+    })
+}
+
+/// The bootstrap of a curve: `frames` holds the scores at each step in turn, and every frame is resampled on its own, as
+/// rliable does of an array of runs × tasks × frames. So an interval is one frame's and no band around the whole curve.
+#[must_use]
+pub fn bootstrap_curve(
+    frames: &[Scores],
+    replicates: usize,
+    seed: u64,
+    purpose: &str,
+    statistic: impl Fn(&Scores, &Resample) -> Option<f64> + Sync,
+) -> Vec<Replicates> {
+    let of_frame = |(frame, scores): (usize, &Scores)| {
+        let purpose = format!("{purpose}/frame {frame}");
+        bootstrap(&scores.runs(), replicates, seed, &purpose, |draw| statistic(scores, draw))
+    };
+    frames.iter().enumerate().map(of_frame).collect()
 }
 
 /// The bootstrap of one sample of plain numbers (one a run). `statistic` may reorder what it is given, which spares
@@ -126,7 +181,7 @@ fn in_chunks(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mean, median, median_in_place};
+    use crate::{Aggregate, RunScore, mean, median, median_in_place};
 
     /// Every resample of `n` runs: n^n index lists, one group each.
     fn every_resample(n: usize) -> impl Iterator<Item = Vec<Vec<usize>>> {
@@ -172,6 +227,31 @@ mod tests {
         assert_eq!(fewer.values, one.values[..=CHUNK], "more replicates begin with the same ones");
         assert_ne!(bootstrap(&[6, 6], 10, 6, "gain", gain).values, one.values[..10], "another seed");
         assert_ne!(bootstrap(&[6, 6], 10, 5, "loss", gain).values, one.values[..10], "another purpose");
+    }
+
+    #[test]
+    fn thread_counts_give_the_same_bits_of_tasks_and_of_curves() {
+        let task = |scores: &[f64]| scores.iter().map(|x| RunScore::new(*x).unwrap()).collect();
+        let frame = |shift: f64| {
+            Scores::new(vec![task(&[1.0, 2.0 + shift, 4.0]), task(&[3.0, 5.0]), task(&[2.5, shift])]).unwrap()
+        };
+        let frames = [frame(0.0), frame(1.0)];
+        let iqm = |scores: &Scores, draw: &Resample| scores.aggregate(Aggregate::Iqm, draw);
+        let of_tasks = |tasks: &[usize], draw: &Resample| iqm(&frames[0].of_tasks(tasks), draw);
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let tasks = bootstrap_tasks(&frames[0].runs(), 2 * CHUNK + 1, 0, "x", of_tasks);
+                (tasks, bootstrap_curve(&frames, 2 * CHUNK + 1, 0, "x", iqm))
+            })
+        };
+        let (tasks, curve) = on(1);
+        assert_eq!((tasks.clone(), curve.clone()), on(2));
+        assert_eq!((tasks.clone(), curve.clone()), on(7));
+        assert_eq!(tasks.values.len(), 2 * CHUNK + 1);
+        let same_draws = bootstrap_curve(&[frame(0.0), frame(0.0)], CHUNK, 0, "x", iqm);
+        assert_ne!(same_draws[0], same_draws[1], "every frame has draws of its own");
+        assert_eq!(same_draws[0].values, curve[0].values[..CHUNK]);
     }
 
     #[test]

@@ -135,6 +135,30 @@ pub fn runs_needed(runs: usize, half_width: f64, distance: f64) -> Option<usize>
     (distance != 0.0 && needed.is_finite() && needed < 1e9).then(|| (needed.ceil() as usize).max(1))
 }
 
+/// How many runs make Student's interval of a mean no wider than ± `half_width`, if the runs' standard deviation is
+/// `std`: the least n of at least 2 at which t · s / √n reaches it. `None` where no number below a billion does, or
+/// where the input is no positive number.
+///
+/// As rough a guide as `std` is known.
+///
+/// # Panics
+/// If `level` is not between 0 and 1.
+#[must_use]
+pub fn runs_for_half_width(std: f64, half_width: f64, level: f64) -> Option<usize> {
+    assert!(level > 0.0 && level < 1.0, "a level of confidence lies between 0 and 1, not at {level}");
+    if !(std >= 0.0 && half_width > 0.0) {
+        return None;
+    }
+    // Normal quantiles are the least that t can be: no fewer runs will do.
+    let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, level));
+    let fewest = (z * std / half_width).powi(2).ceil();
+    let narrow = |n: &usize| {
+        let t = StudentsT::new(0.0, 1.0, (n - 1) as f64).map(|t| t.inverse_cdf(f64::midpoint(1.0, level)));
+        t.is_ok_and(|t| t * std / (*n as f64).sqrt() <= half_width)
+    };
+    (fewest < 1e9).then(|| (fewest as usize).max(2)).and_then(|fewest| (fewest..).take(10_000).find(narrow))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +184,21 @@ mod tests {
             assert!((found - t).abs() < 6e-4, "n = {n}: {found} against {t}");
         }
         assert_eq!(t_interval(&[1.0], 0.95), None);
+    }
+
+    #[test]
+    fn runs_for_a_half_width_are_the_fewest_that_reach_it() {
+        for (std, half_width) in [(1.0, 1.0), (3.0, 0.5), (1.0, 0.01), (0.2, 5.0), (0.0, 1.0)] {
+            let n = runs_for_half_width(std, half_width, 0.95).unwrap();
+            let reached = |n: usize| {
+                let t = StudentsT::new(0.0, 1.0, (n - 1) as f64).unwrap().inverse_cdf(0.975);
+                t * std / (n as f64).sqrt() <= half_width
+            };
+            assert!(reached(n) && (n == 2 || !reached(n - 1)), "{std}, {half_width}: {n}");
+        }
+        assert_eq!(runs_for_half_width(1.0, 0.0, 0.95), None);
+        assert_eq!(runs_for_half_width(f64::NAN, 1.0, 0.95), None);
+        assert_eq!(runs_for_half_width(1e9, 1e-9, 0.95), None);
     }
 
     #[test]

@@ -73,14 +73,40 @@ impl Scores {
         if tasks.is_empty() || tasks.iter().any(Vec::is_empty) {
             return None;
         }
-        let tasks: Vec<Vec<f64>> =
-            tasks.into_iter().map(|runs| runs.into_iter().map(RunScore::get).collect()).collect();
+        let numbers = |runs: Vec<RunScore>| runs.into_iter().map(RunScore::get).collect();
+        Some(Self::sort(tasks.into_iter().map(numbers).collect()))
+    }
+
+    fn sort(tasks: Vec<Vec<f64>>) -> Self {
         let mut sorted: Vec<(f64, usize, usize)> = Vec::new();
         for (task, runs) in tasks.iter().enumerate() {
             sorted.extend(runs.iter().enumerate().map(|(run, score)| (*score, task, run)));
         }
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Some(Self { sorted, tasks })
+        Self { sorted, tasks }
+    }
+
+    /// The scores on these tasks, in this order; a task may come more than once. For a bootstrap over tasks.
+    ///
+    /// # Panics
+    /// If there is no such task, or if `tasks` is empty.
+    #[must_use]
+    pub fn of_tasks(&self, tasks: &[usize]) -> Self {
+        assert!(!tasks.is_empty(), "scores of no tasks");
+        Self::sort(tasks.iter().map(|&task| self.tasks[task].clone()).collect())
+    }
+
+    /// The differences between the runs of `self` and of `other`, pair by pair in the order given. `None` where tasks
+    /// or numbers of runs differ, or where a difference is not finite.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Option<Self> {
+        if self.runs() != other.runs() {
+            return None;
+        }
+        let of_task = |(x, y): (&Vec<f64>, &Vec<f64>)| {
+            x.iter().zip(y).map(|(x, y)| RunScore::new(x - y)).collect::<Option<Vec<RunScore>>>()
+        };
+        Self::new(self.tasks.iter().zip(&other.tasks).map(of_task).collect::<Option<_>>()?)
     }
 
     /// The scores by task.
@@ -238,6 +264,22 @@ mod tests {
         assert_eq!((Episodes::new(vec![]).score(), RunScore::new(f64::NAN)), (None, None));
         assert_eq!(Scores::new(vec![]), None);
         assert_eq!(Scores::new(vec![vec![RunScore(1.0)], vec![]]), None);
+    }
+
+    #[test]
+    fn differences_pair_runs_in_order() {
+        let (x, y) = (scores(&[&[1.0, 5.0], &[2.0, 2.0]]), scores(&[&[0.0, 1.0], &[3.0, 1.5]]));
+        assert_eq!(x.minus(&y).unwrap().tasks(), [[1.0, 4.0], [-1.0, 0.5]]);
+        assert_eq!(x.minus(&scores(&[&[1.0, 2.0]])), None);
+        assert_eq!(scores(&[&[f64::MAX]]).minus(&scores(&[&[-f64::MAX]])), None);
+    }
+
+    #[test]
+    fn a_task_drawn_twice_counts_twice() {
+        let drawn = scores(&[&[1.0, 5.0], &[2.0, 4.0], &[9.0]]).of_tasks(&[2, 0, 0]);
+        assert_eq!(drawn.tasks(), [vec![9.0], vec![1.0, 5.0], vec![1.0, 5.0]]);
+        let mean = drawn.aggregate(Aggregate::Mean, &[vec![0], vec![0, 0], vec![0, 1]]);
+        assert_eq!(mean, Some((9.0 + 1.0 + 3.0) / 3.0));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use serde_json::Value;
-use stats::{Aggregate, Method, RunScore, Scores, bootstrap_interval, probability_of_improvement};
+use stats::{
+    Aggregate, Interval, Method, Replicates, Resample, RunScore, Scores, bootstrap_interval, from_indices,
+    probability_of_improvement,
+};
 
 const AGGREGATES: [(&str, Aggregate); 4] = [
     ("iqm", Aggregate::Iqm),
@@ -85,26 +88,110 @@ fn intervals_from_given_draws_are_archs() {
     assert!(checked > 100, "only {checked} intervals were compared");
 }
 
+fn draws(value: &Value) -> Vec<Vec<Vec<usize>>> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// That entry `i` of the ends that were recorded of a statistic is `found`.
+#[track_caller]
+fn ends_are(found: &Replicates, recorded: &Value, i: usize, what: &str) {
+    let Interval { low, high, .. } = found.interval(0.95).unwrap();
+    close(low, numbers(&recorded["low"])[i], &format!("{what}, low"));
+    close(high, numbers(&recorded["high"])[i], &format!("{what}, high"));
+}
+
+/// That our own draws end where theirs do: within five standard deviations of what repeating theirs gives. Ours are
+/// many more, so that what is left of chance is theirs.
+#[track_caller]
+fn ends_near(recorded: &Value, i: usize, what: &str, draw: impl FnOnce(usize) -> Replicates) {
+    let found = draw(20 * recorded["reps"].as_u64().unwrap() as usize).interval(0.95).unwrap();
+    for (end, found) in [found.low, found.high].into_iter().enumerate() {
+        let (mean, sd) = (numbers(&recorded["mean"][end])[i], numbers(&recorded["sd"][end])[i]);
+        // Of few runs, an end is often one and the same value: its spread is 0, and rounding is left.
+        assert!((found - mean).abs() < 5.0 * sd + 1e-9, "{what}: {found} instead of {mean} ± {sd}");
+    }
+}
+
+/// The cases of enough runs for a bootstrap.
+fn resampled(golden: &Value) -> impl Iterator<Item = (&String, &Value, Scores)> {
+    let cases = golden["cases"].as_object().unwrap().iter();
+    cases
+        .filter(|(_, case)| case.get("draws").is_some())
+        .map(|(name, case)| (name, case, scores(&case["scores"])))
+}
+
 #[test]
-fn our_own_draws_end_where_rliables_do() {
-    for (name, case) in golden()["cases"].as_object().unwrap() {
-        let Some(expected) = case.get("monte_carlo_iqm") else { continue };
-        let scores = scores(&case["scores"]);
-        let reps = expected["reps"].as_u64().unwrap() as usize;
-        let statistic = |draw: &[Vec<usize>]| scores.aggregate(Aggregate::Iqm, draw);
-        let replicates = stats::bootstrap(&scores.runs(), reps, 3, "golden", statistic);
-        let found = replicates.interval(0.95).unwrap();
-        let (mean, sd) = (numbers(&expected["mean"]), numbers(&expected["sd"]));
-        for (i, found) in [found.low, found.high].into_iter().enumerate() {
-            // Of few runs, an end is often one and the same value: its spread is 0, and rounding is left.
-            let tolerance = 5.0 * sd[i] + 1e-9;
-            assert!(
-                (found - mean[i]).abs() < tolerance,
-                "{name}: {found} instead of {} ± {}",
-                mean[i],
-                sd[i]
-            );
+fn aggregates_of_our_own_draws_end_where_rliables_do() {
+    for (name, case, scores) in resampled(&golden()) {
+        for (i, (metric, aggregate)) in AGGREGATES.into_iter().enumerate() {
+            ends_near(&case["monte_carlo"], i, &format!("{name}, {metric}"), |reps| {
+                stats::bootstrap(&scores.runs(), reps, 3, "golden", |draw| scores.aggregate(aggregate, draw))
+            });
         }
+    }
+}
+
+#[test]
+fn intervals_of_profiles_are_rliables() {
+    type Share = fn(&Scores, f64, &Resample) -> f64;
+    let of_runs: Share = Scores::share_above;
+    let of_tasks: Share = Scores::tasks_above;
+    for (name, case, scores) in resampled(&golden()) {
+        for (kind, share) in [("run", of_runs), ("task", of_tasks)] {
+            let recorded = &case["profiles"][kind];
+            let near = &case["profiles"][format!("monte_carlo_{kind}")];
+            for (i, tau) in numbers(&case["taus"]).into_iter().enumerate() {
+                let what = format!("{name}, {kind} profile at {tau}");
+                let of = |draw: &Resample| Some(share(&scores, tau, draw));
+                ends_are(&from_indices(draws(&recorded["draws"]), of), recorded, i, &what);
+                ends_near(near, i, &what, |reps| stats::bootstrap(&scores.runs(), reps, 3, "golden", of));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bootstrap_over_tasks_is_rliables() {
+    for (name, case, scores) in resampled(&golden()) {
+        let recorded = &case["task_bootstrap"];
+        let tasks: Vec<Vec<usize>> = serde_json::from_value(recorded["tasks"].clone()).unwrap();
+        for (i, (metric, aggregate)) in AGGREGATES.into_iter().enumerate() {
+            let what = format!("{name}, {metric} over tasks");
+            let of = |tasks: &[usize], draw: &Resample| scores.of_tasks(tasks).aggregate(aggregate, draw);
+            let mut drawn = tasks.iter();
+            let given = draws(&recorded["draws"]).into_iter().map(|draw| of(drawn.next().unwrap(), &draw));
+            let given = Replicates { values: given.collect::<Option<_>>().unwrap(), undefined: 0 };
+            ends_are(&given, recorded, i, &what);
+            ends_near(&recorded["monte_carlo"], i, &what, |reps| {
+                stats::bootstrap_tasks(&scores.runs(), reps, 3, "golden", of)
+            });
+        }
+    }
+}
+
+#[test]
+fn a_sample_efficiency_curve_is_rliables() {
+    let golden = golden();
+    let recorded = &golden["curve"];
+    // From [run][task][frame] to one matrix a frame.
+    let runs: Vec<Vec<Vec<f64>>> = serde_json::from_value(recorded["scores"].clone()).unwrap();
+    let frame = |frame: usize| {
+        let task =
+            |task: usize| runs.iter().map(|run| RunScore::new(run[task][frame]).unwrap()).collect::<Vec<_>>();
+        Scores::new((0..runs[0].len()).map(task).collect()).unwrap()
+    };
+    let frames: Vec<Scores> = (0..runs[0][0].len()).map(frame).collect();
+    let iqm = |scores: &Scores, draw: &Resample| scores.aggregate(Aggregate::Iqm, draw);
+    let draws: Vec<Vec<Vec<Vec<usize>>>> =
+        serde_json::from_value(recorded["interval"]["draws"].clone()).unwrap();
+    for (i, scores) in frames.iter().enumerate() {
+        let what = format!("frame {i}");
+        close(iqm(scores, &scores.all()).unwrap(), numbers(&recorded["iqm"])[i], &what);
+        let given = from_indices(draws.iter().map(|draw| draw[i].clone()), |draw| iqm(scores, draw));
+        ends_are(&given, &recorded["interval"], i, &what);
+        ends_near(&recorded["monte_carlo"], i, &what, |reps| {
+            stats::bootstrap_curve(&frames, reps, 3, "golden", iqm).swap_remove(i)
+        });
     }
 }
 
@@ -114,6 +201,52 @@ fn probabilities_of_improvement_are_rliables() {
         let (x, y) = (scores(&case["x"]), scores(&case["y"]));
         let found = probability_of_improvement((&x, &x.all()), (&y, &y.all())).unwrap();
         close(found, case["p"].as_f64().unwrap(), "P(X > Y)");
+        let Some(interval) = case.get("interval") else { continue };
+        let tasks = x.tasks().len();
+        let of = |draw: &Resample| probability_of_improvement((&x, &draw[..tasks]), (&y, &draw[tasks..]));
+        let pairs: Vec<Vec<Vec<Vec<usize>>>> = serde_json::from_value(interval["draws"].clone()).unwrap();
+        ends_are(&from_indices(pairs.iter().map(|pair| pair.concat()), of), interval, 0, "P(X > Y)");
+        ends_near(&case["monte_carlo"], 0, "P(X > Y)", |reps| {
+            stats::bootstrap(&[x.runs(), y.runs()].concat(), reps, 3, "golden", of)
+        });
+    }
+}
+
+#[test]
+fn single_samples_are_scipys_and_numpys() {
+    for case in golden()["samples"].as_array().unwrap() {
+        let x = numbers(&case["x"]);
+        let what = format!("{x:?}");
+        let filter = stats::iqr_filter(&x, stats::TUKEY_K).unwrap();
+        close(filter.q1, case["q1"].as_f64().unwrap(), &what);
+        close(filter.q3, case["q3"].as_f64().unwrap(), &what);
+        assert_eq!(filter.kept, numbers(&case["kept"]), "{what}");
+        close(stats::population_std(&x).unwrap(), case["population_std"].as_f64().unwrap(), &what);
+        close(stats::sample_std(&x).unwrap(), case["sample_std"].as_f64().unwrap(), &what);
+        for (level, ends) in case["t"].as_object().unwrap() {
+            let found = stats::t_interval(&x, level.parse().unwrap()).unwrap();
+            // Student's quantile comes from another library.
+            for (found, expected) in [found.low, found.high].into_iter().zip(numbers(ends)) {
+                let tolerance = 1e-9 * expected.abs().max(1.0);
+                assert!((found - expected).abs() < tolerance, "{what}: {found} instead of {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn corrections_and_numbers_of_runs_are_statsmodels_and_scipys() {
+    for case in golden()["corrections"].as_array().unwrap() {
+        let found = stats::holm(&numbers(&case["p"]));
+        found
+            .iter()
+            .zip(numbers(&case["holm"]))
+            .for_each(|(found, expected)| close(*found, expected, "Holm"));
+    }
+    for case in golden()["widths"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_f64().unwrap();
+        let found = stats::runs_for_half_width(number("std"), number("half_width"), number("level"));
+        assert_eq!(found.map(|n| n as u64), case["runs"].as_u64(), "{case}");
     }
 }
 
