@@ -74,6 +74,9 @@ impl std::error::Error for Locked {}
 
 const MARKER: &str = "reprise.toml";
 
+/// What there may be without a marker yet.
+const BEFORE_MARKER: [&str; 3] = [".work", ".lock", "reprise.toml.new"];
+
 /// How long a worker waits for a run that another one holds.
 const CLAIM: Duration = Duration::from_secs(5);
 
@@ -85,8 +88,13 @@ impl Store {
     pub fn open(results: &Path, paper: &str) -> Result<Self> {
         let root = results.join(paper);
         let marker = root.join(MARKER);
+        // What a runner that is just beginning makes before the marker says nothing.
+        let says_something = |entry: std::io::Result<fs::DirEntry>| {
+            let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+            !BEFORE_MARKER.iter().any(|before| name == *before)
+        };
         let occupied =
-            root.is_file() || fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some());
+            root.is_file() || fs::read_dir(&root).is_ok_and(|mut entries| entries.any(says_something));
         if occupied && fs::read_to_string(&marker).ok().as_deref() != Some(&marker_text(paper)) {
             return Err(BadInput::new(format!(
                 "{} is not a results directory of `{paper}`: it is not empty and has no fitting {MARKER}",
