@@ -60,10 +60,10 @@ fn no_failure_of_the_disk_loses_anything() {
         outcome(&checkout)
     };
     for (who, what, is_recorded, least) in [
-        ("worker", "fail", false, 40),
-        ("worker", "full", false, 40),
-        ("worker", "kill", false, 40),
-        ("worker", "kill", true, 40),
+        ("worker", "fail", false, 30),
+        ("worker", "full", false, 30),
+        ("worker", "kill", false, 30),
+        ("worker", "kill", true, 30),
         ("runner", "fail", false, 5),
         ("runner", "kill", true, 5),
     ] {
@@ -109,16 +109,21 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
         let checkout = Checkout::new();
         let mut published = BTreeMap::new();
         loop {
-            let arguments = ["--jobs", "2", "--checkpoint-every", "0"];
+            let arguments = ["--jobs", "2", "--checkpoint-every", "0.02"];
             let mut runner = checkout.command("reproduce", "campaign", &arguments);
             let mut runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-            std::thread::sleep(Duration::from_micros(stream.index(400_000) as u64));
-            let victim = stream.index(3);
-            if victim > 0 {
+            let mut pause = || std::thread::sleep(Duration::from_micros(stream.index(250_000) as u64));
+            pause();
+            // The runner, a worker and the runner, or a worker and the runner later; one in ten is left to finish.
+            let victims = kills % 3;
+            let is_killed = kills % 10 != 7;
+            if victims > 0 || !is_killed {
                 children(runner.id()).first().into_iter().for_each(|worker| signal(*worker, "KILL"));
             }
-            let is_killed = victim != 1;
             if is_killed {
+                if victims == 2 {
+                    pause();
+                }
                 runner.kill().unwrap();
             }
             kills += 1;

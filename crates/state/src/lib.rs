@@ -136,8 +136,8 @@ mod tests {
             f64::NAN,
             (7u64, 8u32, 9usize),
         );
-        let visit = |things: &mut (Vec<f32>, Vec<f64>, Vec<u64>, String, Stream, f64, (u64, u32, usize)),
-                     archive: &mut Archive| {
+        type Things = (Vec<f32>, Vec<f64>, Vec<u64>, String, Stream, f64, (u64, u32, usize));
+        let visit = |things: &mut Things, archive: &mut Archive| {
             archive.item("f32", &mut things.0)?;
             archive.item("f64", &mut things.1)?;
             archive.item("u64", &mut things.2)?;
