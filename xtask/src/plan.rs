@@ -85,8 +85,8 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Res
         ),
         None => "no run of this kind is recorded yet that would tell how long it takes".to_owned(),
     };
-    let disk = crate::clean::size(disk(&missing, workers));
-    Ok(format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} meanwhile", missing.len()))
+    let disk = crate::clean::size(disk(&missing));
+    Ok(format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} a worker", missing.len()))
 }
 
 fn seconds(speeds: &Speeds, config: &RunConfig) -> Option<f64> {
@@ -97,18 +97,16 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Bytes of checkpoints that `workers` runs of those `missing` may have at a time.
-fn disk(missing: &[&RunConfig], workers: usize) -> u64 {
+/// Bytes of checkpoints that the largest of the runs `missing` may have.
+fn disk(missing: &[&RunConfig]) -> u64 {
     let of = |config: &&RunConfig| {
         let spec = envs::info(&config.task).ok()?;
         let row = 4 * (spec.observation_dim + spec.action_dim + 3) as u64;
-        // Rows that are forgotten file by file, so at most as many again as are held.
-        let rows = config.steps.min(2 * config.replay.capacity as u64);
+        // Old rows are forgotten file by file, so there may be twice as many as are held, and those of the file at hand.
+        let rows = config.steps.min(3 * config.replay.capacity as u64);
         Some(row * rows + PARAMETERS)
     };
-    let mut sizes: Vec<u64> = missing.iter().filter_map(of).collect();
-    sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
-    sizes.iter().take(workers).sum()
+    missing.iter().filter_map(of).max().unwrap_or(PARAMETERS)
 }
 
 /// Bytes of two checkpoints beside replay, roughly.

@@ -152,12 +152,11 @@ fn print(status: &Status<'_>) {
     let mut arms: Vec<((&str, &str), Counts<'_>)> = Vec::new();
     for run in &status.runs {
         let key = (run.task, run.arm);
-        if arms.last().is_none_or(|(last, _)| *last != key) && !arms.iter().any(|(arm, _)| *arm == key) {
-            arms.push((key, BTreeMap::new()));
+        let place = arms.iter().position(|(arm, _)| *arm == key).unwrap_or(arms.len());
+        if place == arms.len() {
+            arms.push((key, Counts::new()));
         }
-        if let Some((_, counts)) = arms.iter_mut().find(|(arm, _)| *arm == key) {
-            *counts.entry(run.state).or_default() += 1;
-        }
+        *arms[place].1.entry(run.state).or_default() += 1;
     }
     let [recorded, running, stopped, failed, missing] = STATES;
     say(format!(

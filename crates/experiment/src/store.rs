@@ -74,6 +74,13 @@ impl std::error::Error for Locked {}
 
 const MARKER: &str = "reprise.toml";
 
+/// What there may be without a marker yet.
+const BEFORE_MARKER: [&str; 3] = [".work", ".lock", "reprise.toml.new"];
+
+/// How long a runner waits for another one's lock: a process that one was just starting when it was killed may have it
+/// for an instant longer.
+const LOCK: Duration = Duration::from_secs(1);
+
 /// How long a worker waits for a run that another one holds.
 const CLAIM: Duration = Duration::from_secs(5);
 
@@ -85,8 +92,13 @@ impl Store {
     pub fn open(results: &Path, paper: &str) -> Result<Self> {
         let root = results.join(paper);
         let marker = root.join(MARKER);
+        // What a runner that is just beginning makes before the marker says nothing.
+        let says_something = |entry: std::io::Result<fs::DirEntry>| {
+            let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+            !BEFORE_MARKER.iter().any(|before| name == *before)
+        };
         let occupied =
-            root.is_file() || fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some());
+            root.is_file() || fs::read_dir(&root).is_ok_and(|mut entries| entries.any(says_something));
         if occupied && fs::read_to_string(&marker).ok().as_deref() != Some(&marker_text(paper)) {
             return Err(BadInput::new(format!(
                 "{} is not a results directory of `{paper}`: it is not empty and has no fitting {MARKER}",
@@ -112,13 +124,9 @@ impl Store {
         let mut options = File::options();
         let mut lock =
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                return Err(Locked { holder: format!("{} ({})", holder.trim(), path.display()) }.into());
-            }
-            Err(TryLockError::Error(error)) => return Err(unwritable(error).into()),
+        if !locks_within(&lock, LOCK).map_err(unwritable)? {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            return Err(Locked { holder: format!("{} ({})", holder.trim(), path.display()) }.into());
         }
         sign(&mut lock).map_err(unwritable)?;
         let marker = self.root.join(MARKER);
@@ -238,19 +246,9 @@ impl Store {
             .truncate(false)
             .open(&path)
             .with_context(unwritable)?;
-        let deadline = Instant::now() + CLAIM;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Err(error).with_context(unwritable),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let holder = fs::read_to_string(&path).unwrap_or_default();
-                    bail!("another worker is still at this run: {} ({})", holder.trim(), path.display());
-                }
-            }
+        if !locks_within(&lock, CLAIM).with_context(unwritable)? {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            bail!("another worker is still at this run: {} ({})", holder.trim(), path.display());
         }
         sign(&mut lock).with_context(unwritable)?;
         disk::remove(&self.work_path(config, "").join("status.toml"))?;
@@ -379,6 +377,19 @@ impl Store {
         let path = self.work_path(config, "").join("status.toml");
         let text = fs::read_to_string(&path).ok()?;
         parse_toml(&path.display().to_string(), &text).ok()
+    }
+}
+
+/// Locks the file, unless another process holds it for longer than `patience`.
+fn locks_within(file: &File, patience: Duration) -> std::io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

@@ -242,7 +242,7 @@ pub fn runs(study: &Study) -> Table {
     for (config, state) in study.planned() {
         let state = match state {
             State::Recorded(_) => "recorded".to_owned(),
-            State::Failed(why) => format!("failed: {}", why.lines().next_back().unwrap_or_default()),
+            State::Failed(why) => format!("failed: {}", why.lines().next().unwrap_or_default()),
             State::Missing => "missing".to_owned(),
         };
         table.push([config.task.clone(), config.arm.clone(), config.seed.to_string(), state]);
