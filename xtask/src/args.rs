@@ -97,7 +97,8 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  cargo xtask stats scores.json\n  cargo xtask stats scores.csv --vs td3 --profile \
                       0,0.5,1 --json\n  cargo xtask stats scores.csv --curve\n  cargo xtask stats d4rl.csv --normalise \
                       d4rl --method bca --task-bootstrap\n  cargo xtask stats scores.json --half-width 0.05\n  cargo \
-                      xtask stats scores.csv --best\n\nNormalisations: d4rl (by family of data sets), td3 (random and \
+                      xtask stats scores.csv --best\n  cargo xtask stats scores.csv --vs td3 --plot \
+                      pictures\n\nNormalisations: d4rl (by family of data sets), td3 (random and \
                       TD3 at 1M steps, v4), td3-table-1 (share of the TD3 paper's table), random (return above a random \
                       policy's, v4). Their numbers and sources: crates/report/src/scores/normalise.toml."
     )]
@@ -396,6 +397,10 @@ pub(crate) struct StatsArgs {
     /// difference between runs of one seed
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) vs: Option<String>,
+    /// Draw it, too: aggregates, performance profiles and, with `--vs`, probabilities of improvement, or with `--curve`
+    /// sample efficiency, as SVG, PNG and caption into this folder; intervals are percentile intervals over runs
+    #[arg(long, value_name = "DIR", conflicts_with = "best")]
+    pub(crate) plot: Option<PathBuf>,
     /// Give the share of runs above these scores
     #[arg(long, value_name = "SCORES", value_delimiter = ',', allow_negative_numbers = true,
           value_parser = finite)]

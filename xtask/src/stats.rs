@@ -1,5 +1,7 @@
 //! `stats`: aggregates with intervals of anybody's scores.
 
+mod plot;
+
 use crate::args::StatsArgs;
 use crate::{exit, say, say_json};
 use anyhow::Result;
@@ -184,12 +186,18 @@ pub(crate) fn stats(args: &StatsArgs) -> Result<u8> {
     } else {
         print(args, &file, &answers, normalisation.as_ref());
     }
+    if let Some(folder) = &args.plot {
+        plot::scores(args, folder, &file)?;
+    }
     Ok(exit::FINE)
 }
 
 /// The sample-efficiency curve: the aggregates at every step, each step resampled on its own.
 fn curve(args: &StatsArgs, curves: &[report::scores::Curve]) -> Result<u8> {
     let progress = progress(&args.file.display().to_string(), curves)?;
+    if let Some(folder) = &args.plot {
+        plot::curves(args, folder, curves, &progress)?;
+    }
     let metrics = if args.metric.is_empty() { vec![Metric::Iqm] } else { args.metric.clone() };
     let mut answers: BTreeMap<&String, Curve> = BTreeMap::new();
     for (name, progress) in &progress {
