@@ -1,5 +1,5 @@
 //! Files of scores, damaged at random: each is read, or refused with a message; nothing panics and nothing hangs. The
-//! files to begin with are the corpus of the fuzzers in `fuzz/`, with all that they ever found.
+//! files to begin with are the corpus of the fuzzers in `fuzz/`, made by hand.
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use report::scores::{Curve, ScoreFile, parse_csv, parse_curves, parse_json, progress};
