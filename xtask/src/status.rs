@@ -7,6 +7,7 @@ use crate::{exit, say, say_json};
 use anyhow::Result;
 use diagnostics::BadInput;
 use experiment::{Device, Plan, Policy, Run, RunConfig, RunState, Selection, Timing};
+use report::shell::quoted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -110,15 +111,6 @@ fn command(which: &Which, config: &RunConfig) -> String {
         quoted(task),
         quoted(arm)
     )
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Seconds until everything is recorded; nothing where nothing is left, or no speed is known.

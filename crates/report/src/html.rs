@@ -10,12 +10,13 @@ use crate::figure;
 use crate::number::{MISSING, grouped, steps};
 use crate::pictures::Picture;
 use crate::results::{FINAL, comparisons, same_task};
+use crate::shell::quoted;
 use crate::study::{State, Study};
 use crate::table::{Align, Table};
 use crate::tables;
 use crate::verdicts::{Answer, ReadingAnswer};
 use anyhow::{Context, Result};
-use experiment::{Provenance, Run, RunConfig, Window};
+use experiment::{Device, Provenance, Run, RunConfig, Window};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, escape_formatter};
@@ -422,22 +423,14 @@ fn duration(seconds: f64) -> String {
 /// The command that trains a run again, beside the record.
 fn train(study: &Study, config: &RunConfig) -> String {
     format!(
-        "cargo xtask train --paper {} --profile {} --task {} --arm {} --seed {} --results again",
+        "cargo xtask train --paper {} --profile {} --task {} --arm {} --seed {}{} --results again",
         quoted(&study.experiment.paper),
         quoted(&study.profile_name),
         quoted(&config.task),
         quoted(&config.arm),
-        config.seed
+        config.seed,
+        if config.device == Device::Cuda { " --device cuda" } else { "" },
     )
-}
-
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -452,15 +445,6 @@ mod tests {
         check(207.598, "3 min 28 s");
         check(7384.0, "2 h 3 min 4 s");
         check(360_000.0, "100 h 0 min 0 s");
-    }
-
-    #[test]
-    fn words_are_quoted_for_the_shell() {
-        let check = |word, expect: &str| assert_eq!(quoted(word), expect);
-        check("HalfCheetah-v5", "HalfCheetah-v5");
-        check("", "''");
-        check("a b", "'a b'");
-        check("$(rm)'s", "'$(rm)'\\''s'");
     }
 
     #[test]
