@@ -5,7 +5,10 @@
 //! streams.
 
 mod actor;
+mod critics;
 mod dai;
+mod drol;
+mod fql;
 mod iql;
 mod pex;
 mod sac;
@@ -13,7 +16,10 @@ mod td3;
 mod tensors;
 
 pub use actor::Actor;
+pub use critics::Aggregate;
 pub use dai::{Dai, DaiConfig, Schedule, ScheduleShape};
+pub use drol::{Drol, DrolConfig, Routing, latent, route};
+pub use fql::{Fql, FqlConfig, FqlNoise};
 pub use iql::{Iql, IqlConfig};
 pub use pex::{Online, Pex, PexConfig, PexPolicy, PolicyActions, selection};
 pub use sac::{Sac, SacConfig};
