@@ -1,6 +1,7 @@
 //! One run, resolved: everything that decides its bytes, and nothing else.
 
 use crate::SCHEMA;
+use crate::offline::{DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, PexSettings};
 use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,13 +15,16 @@ pub struct RunConfig {
     pub schema: u32,
     /// The paper's folder name under `experiments/`.
     pub paper: String,
-    /// The environment's id, as Gymnasium names it.
+    /// The task's id: its environment's, as Gymnasium names it, or its data set's.
     pub task: String,
+    /// The environment's id, where the task's is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// The arm's id in the protocol, or `expert`.
     pub arm: String,
     /// The seed of all of the run's random streams.
     pub seed: u64,
-    /// Environment steps at most.
+    /// Environment steps at most; updates, of a run that learns from a data set alone.
     pub steps: u64,
     /// The version of libmujoco.
     pub mujoco: String,
@@ -35,10 +39,31 @@ pub struct RunConfig {
     /// SAC's own settings, for the algorithm `sac`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sac: Option<SacSettings>,
+    /// IQL's own settings, for the algorithms `iql` and `pex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iql: Option<IqlSettings>,
+    /// What PEX adds to IQL's, for the algorithm `pex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pex: Option<PexSettings>,
+    /// FQL's own settings, for the algorithm `fql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fql: Option<FqlSettings>,
+    /// DROL's own settings, for the algorithm `drol`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drol: Option<DrolSettings>,
     /// The replay buffer.
     pub replay: ReplaySettings,
     /// When and how the policy is evaluated.
     pub evaluation: Evaluation,
+    /// The data set that it learns from, if from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSettings>,
+    /// The run whose networks it starts from, if from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RunId>,
+    /// Whether it leaves its networks for another run to start from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaves_networks: bool,
     /// What DAI adds, for the algorithm `td3-dai`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dai: Option<DaiSettings>,
@@ -89,6 +114,14 @@ pub enum Algorithm {
     Td3Dai,
     /// Haarnoja et al. 2018.
     Sac,
+    /// Kostrikov, Nair and Levine 2021.
+    Iql,
+    /// Zhang, Xu and Yu 2023, on IQL.
+    Pex,
+    /// Park, Li and Levine 2025.
+    Fql,
+    /// Mu et al. 2026.
+    Drol,
 }
 
 impl Algorithm {
@@ -97,6 +130,10 @@ impl Algorithm {
         match self {
             Self::Td3 | Self::Td3Dai => &["td3"],
             Self::Sac => &["sac"],
+            Self::Iql => &["iql"],
+            Self::Pex => &["iql", "pex"],
+            Self::Fql => &["fql"],
+            Self::Drol => &["drol"],
         }
     }
 
@@ -106,6 +143,10 @@ impl Algorithm {
             Self::Td3 => "td3",
             Self::Td3Dai => "td3-dai",
             Self::Sac => "sac",
+            Self::Iql => "iql",
+            Self::Pex => "pex",
+            Self::Fql => "fql",
+            Self::Drol => "drol",
         }
     }
 
@@ -116,6 +157,10 @@ impl Algorithm {
             Self::Td3 => "TD3",
             Self::Td3Dai => "TD3-DAI",
             Self::Sac => "SAC",
+            Self::Iql => "IQL",
+            Self::Pex => "PEX",
+            Self::Fql => "FQL",
+            Self::Drol => "DROL",
         }
     }
 }
@@ -321,14 +366,31 @@ impl RunConfig {
     #[must_use]
     pub fn hidden(&self) -> &[usize] {
         let td3 = self.td3.as_ref().map(|td3| &td3.hidden);
-        td3.or(self.sac.as_ref().map(|sac| &sac.hidden)).map_or(&[], Vec::as_slice)
+        let sac = self.sac.as_ref().map(|sac| &sac.hidden);
+        let iql = self.iql.as_ref().map(|iql| &iql.hidden);
+        let fql = self.fql.as_ref().map(|fql| &fql.hidden);
+        let drol = self.drol.as_ref().map(|drol| &drol.hidden);
+        td3.or(sac).or(iql).or(fql).or(drol).map_or(&[], Vec::as_slice)
     }
 
-    /// Steps with uniform random actions, before updates begin.
+    /// Environment steps before updates begin; TD3's and SAC's actions are uniform random until then.
     #[must_use]
     pub fn start_steps(&self) -> u64 {
         let td3 = self.td3.as_ref().map(|td3| td3.start_steps);
-        td3.or(self.sac.as_ref().map(|sac| sac.start_steps)).unwrap_or(0)
+        let sac = self.sac.as_ref().map(|sac| sac.start_steps);
+        td3.or(sac).or(self.iql.as_ref().map(|iql| iql.start_steps)).unwrap_or(0)
+    }
+
+    /// The environment's id.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        self.environment.as_deref().unwrap_or(&self.task)
+    }
+
+    /// Whether it learns from a data set alone.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.data.as_ref().is_some_and(|data| data.usage == DataUsage::Alone)
     }
 
     /// Sets [`Self::start_steps`].

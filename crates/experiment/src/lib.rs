@@ -5,6 +5,7 @@
 
 mod claims;
 mod config;
+mod offline;
 mod plan;
 mod protocol;
 mod records;
@@ -17,8 +18,12 @@ pub use config::{
     Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, MockFault, MockSettings, NoisePlacement,
     ReplaySettings, RunConfig, RunId, SacSettings, ScheduleShape, Td3Settings,
 };
+pub use offline::{
+    Aggregate, DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings,
+    PolicyActions, Rewards,
+};
 pub use plan::{Cell, Plan, Selection};
-pub use protocol::{Arm, Experiment, Profile, Protocol, Statistics, Task};
+pub use protocol::{Arm, Experiment, Points, Profile, Protocol, Statistics, Task, TaskData};
 pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
 pub use reference::{Reference, Score, Source, SpreadKind};
 pub use settings::Settings;

@@ -1,14 +1,15 @@
 //! The plan: every run that a profile asks for.
 
+use crate::offline::{DataSettings, DataUsage};
 use crate::protocol::distinct_seeds;
-use crate::{Algorithm, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Settings, Task};
+use crate::{Algorithm, Arm, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Settings, Task};
 use anyhow::Result;
 use diagnostics::BadInput;
 
 /// The runs of one profile of one experiment.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The runs: experts before those they guide.
+    /// The runs, each after the one that it needs.
     pub cells: Vec<Cell>,
 }
 
@@ -17,7 +18,7 @@ pub struct Plan {
 pub struct Cell {
     /// The run, resolved.
     pub config: RunConfig,
-    /// The expert's run that must be recorded first.
+    /// The run that must be recorded first: the expert's, or the one whose networks it starts from.
     pub needs: Option<RunConfig>,
 }
 
@@ -101,41 +102,77 @@ impl Plan {
     /// # Errors
     /// [`BadInput`] if the selection leaves nothing.
     pub fn new(experiment: &Experiment, profile: &Profile, selection: &Selection) -> Result<Self, BadInput> {
-        let mut cells = Vec::new();
+        let (mut first, mut then) = (Vec::new(), Vec::new());
         for task in experiment.tasks(profile) {
-            let steps =
-                experiment.steps(task, profile).ok_or_else(|| BadInput::new("a task has no `steps`"))?;
             let expert = expert(experiment, task)?;
-            let mut arms = Vec::new();
+            let mut needed: Vec<Cell> = Vec::new();
+            let mut wanted = Vec::new();
             for arm in experiment.arms(profile) {
-                let settings = experiment.settings(task, Some(profile), Some(arm))?.only(arm.algorithm);
                 for &seed in profile.seeds.get_ref() {
-                    let mut config = base(experiment, task, settings.clone());
-                    config.arm.clone_from(&arm.id);
-                    config.seed = seed;
-                    config.steps = steps;
-                    config.algorithm = arm.algorithm;
-                    config.mock.clone_from(&arm.mock);
-                    let guided = arm.dai.as_ref().zip(expert.as_ref());
-                    config.dai = guided.map(|(dai, expert)| dai.resolve(steps, expert.id()));
-                    if selection.takes(&config) {
-                        let needs = guided.map(|(_, expert)| expert.clone());
-                        arms.push(Cell { config, needs });
+                    let cell = cell(experiment, profile, task, arm, seed, expert.as_ref())?;
+                    if !selection.takes(&cell.config) {
+                        continue;
                     }
+                    if let Some(config) = cell.needs.clone()
+                        && !needed.iter().any(|other| other.config == config)
+                    {
+                        needed.push(Cell { config, needs: None });
+                    }
+                    wanted.push(cell);
                 }
             }
-            let needed = arms.iter().find_map(|cell: &Cell| cell.needs.clone());
-            cells.extend(needed.map(|config| Cell { config, needs: None }));
-            cells.append(&mut arms);
+            wanted.retain(|cell| !needed.iter().any(|other| other.config == cell.config));
+            first.append(&mut needed);
+            then.append(&mut wanted);
         }
+        // Others wait for them.
+        let cells = [first, then].concat();
         if cells.is_empty() {
             return Err(BadInput::new("the filters leave no run of this profile")
                 .help("`cargo xtask plan` without filters lists its runs"));
         }
-        // Experts first: others wait for them.
-        cells.sort_by_key(|cell| cell.config.expert.is_none());
         Ok(Self { cells })
     }
+}
+
+/// The run of `arm` on `task` with `seed`.
+fn cell(
+    experiment: &Experiment,
+    profile: &Profile,
+    task: &Task,
+    arm: &Arm,
+    seed: u64,
+    expert: Option<&RunConfig>,
+) -> Result<Cell, BadInput> {
+    let steps = experiment.steps(task, profile).ok_or_else(|| BadInput::new("a task has no `steps`"))?;
+    let settings = experiment.settings(task, Some(profile), Some(arm))?.only(arm.algorithm);
+    let offline = settings.offline.clone().filter(|_| arm.data == Some(DataUsage::Alone));
+    let mut config = base(experiment, task, settings);
+    config.arm.clone_from(&arm.id);
+    config.seed = seed;
+    config.steps = steps;
+    if let Some(offline) = offline {
+        config.steps = offline.steps;
+        config.evaluation.every = offline.every;
+    }
+    config.algorithm = arm.algorithm;
+    config.mock.clone_from(&arm.mock);
+    config.data = arm.data.zip(task.data.as_ref()).map(|(usage, data)| DataSettings {
+        set: data.set.clone(),
+        usage,
+        rewards: data.rewards,
+    });
+    let guided = arm.dai.as_ref().zip(expert);
+    config.dai = guided.map(|(dai, expert)| dai.resolve(steps, expert.id()));
+    let arms = &experiment.protocol.arm;
+    config.leaves_networks = arms.iter().any(|other| other.after.as_ref() == Some(&arm.id));
+    let first = arms.iter().find(|other| Some(&other.id) == arm.after.as_ref());
+    let first = first
+        .map(|first| cell(experiment, profile, task, first, seed, None))
+        .transpose()?
+        .map(|cell| cell.config);
+    config.after = first.as_ref().map(RunConfig::id);
+    Ok(Cell { config, needs: first.or(guided.map(|(_, expert)| expert.clone())) })
 }
 
 /// The run that makes a task's expert, where the protocol has experts. It is the same in every profile.
@@ -155,6 +192,7 @@ fn base(experiment: &Experiment, task: &Task, settings: Settings) -> RunConfig {
         schema: SCHEMA,
         paper: experiment.paper.clone(),
         task: task.id.clone(),
+        environment: task.environment.clone(),
         arm: "expert".to_owned(),
         seed: 0,
         steps: 0,
@@ -163,8 +201,15 @@ fn base(experiment: &Experiment, task: &Task, settings: Settings) -> RunConfig {
         algorithm: Algorithm::Td3,
         td3: settings.td3,
         sac: settings.sac,
+        iql: settings.iql,
+        pex: settings.pex,
+        fql: settings.fql,
+        drol: settings.drol,
         replay: settings.replay,
         evaluation: settings.evaluation,
+        data: None,
+        after: None,
+        leaves_networks: false,
         dai: None,
         expert: None,
         mock: None,

@@ -1,5 +1,8 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
+use crate::offline::{
+    DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, Rewards,
+};
 use crate::settings::{at_least_one, within};
 use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
@@ -48,6 +51,21 @@ pub struct Protocol {
     /// SAC's settings, for every arm of the algorithm `sac`.
     #[serde(default)]
     pub sac: Option<SacSettings>,
+    /// IQL's settings, for every arm of the algorithms `iql` and `pex`.
+    #[serde(default)]
+    pub iql: Option<IqlSettings>,
+    /// What PEX adds, for every arm of the algorithm `pex`.
+    #[serde(default)]
+    pub pex: Option<PexSettings>,
+    /// FQL's settings, for every arm of the algorithm `fql`.
+    #[serde(default)]
+    pub fql: Option<FqlSettings>,
+    /// DROL's settings, for every arm of the algorithm `drol`.
+    #[serde(default)]
+    pub drol: Option<DrolSettings>,
+    /// How long arms that learn from a data set alone learn.
+    #[serde(default)]
+    pub offline: Option<OfflineSettings>,
     /// The replay buffer, for every arm.
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.
@@ -103,6 +121,12 @@ pub struct Arm {
     pub label: String,
     /// Its algorithm.
     pub algorithm: Algorithm,
+    /// How it uses the task's data set, if it does.
+    #[serde(default)]
+    pub data: Option<DataUsage>,
+    /// The arm whose run of the same task and seed it starts from, if from one.
+    #[serde(default)]
+    pub after: Option<String>,
     /// What DAI adds, for `td3-dai`.
     #[serde(default)]
     pub dai: Option<ArmDai>,
@@ -144,17 +168,37 @@ impl ArmDai {
     }
 }
 
+/// A task's data set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskData {
+    /// Its id.
+    pub set: String,
+    /// What is done to rewards, the environment's too.
+    #[serde(default)]
+    pub rewards: Rewards,
+}
+
 /// An environment, and where it departs from the protocol's settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// Gymnasium's id.
+    /// The environment's id, or its data set's.
     pub id: String,
     /// Its name in figures and tables.
     pub title: String,
+    /// The environment's id, where `id` is another.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Its data set, where an arm uses one.
+    #[serde(default)]
+    pub data: Option<TaskData>,
     /// The published score that figures over several tasks divide by, and that an expert's goal is a share of.
     #[serde(default)]
     pub published: Option<ScoreOf>,
+    /// Which returns are 0 and 100 points, where results are shown in points.
+    #[serde(default)]
+    pub points: Option<Points>,
     /// In place of `expert.fraction`.
     #[serde(default)]
     pub expert_fraction: Option<f64>,
@@ -164,6 +208,24 @@ pub struct Task {
     /// Where it departs from the protocol's settings.
     #[serde(default)]
     pub set: toml::Table,
+}
+
+/// A task's own scale, as D4RL has one: 100 (return − low) / (high − low).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Points {
+    /// The return that is 0 points: a random policy's.
+    pub low: f64,
+    /// The return that is 100 points: an expert's.
+    pub high: f64,
+}
+
+impl Points {
+    /// A return in points.
+    #[must_use]
+    pub fn of(self, value: f64) -> f64 {
+        100.0 * (value - self.low) / (self.high - self.low)
+    }
 }
 
 /// A number in `reference.toml`.
@@ -305,7 +367,43 @@ impl Experiment {
                 ));
             }
         }
+        for arm in &protocol.arm {
+            let other = |id: &String| protocol.arm.iter().find(|other| other.id == *id);
+            match (&arm.after, arm.after.as_ref().and_then(other)) {
+                (Some(id), None) => {
+                    let what = format!("`after` of arm `{}` in {file}:", arm.id);
+                    return Err(BadInput::unknown(&what, id, arms.iter().copied()));
+                }
+                (Some(id), Some(first)) if first.after.is_some() || first.dai.is_some() => {
+                    return bad(format!(
+                        "arm `{}` comes after `{id}`, which needs another run itself: one may come after one that needs none",
+                        arm.id
+                    ));
+                }
+                (None, _) if arm.algorithm == Algorithm::Pex => {
+                    return bad(format!(
+                        "arm `{}`: PEX joins the policy of a run: name that run's arm by `after = …`",
+                        arm.id
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let in_points = protocol.task.iter().filter(|task| task.points.is_some()).count();
+        if in_points != 0 && in_points != protocol.task.len() {
+            return bad(
+                "some tasks have `points` and others have not: give them to all or to none".to_owned()
+            );
+        }
         for task in &protocol.task {
+            if let Some(points) = &task.points
+                && !(points.low.is_finite() && points.high.is_finite() && points.low < points.high)
+            {
+                return bad(format!(
+                    "`points` of task `{}` are {} and {}: expected two numbers, the lower one first",
+                    task.id, points.low, points.high
+                ));
+            }
             if let Some(of) = &task.published
                 && self.reference.score(&of.source, &of.task).is_none()
             {
@@ -396,6 +494,18 @@ impl Experiment {
             if settings.evaluation != common.evaluation {
                 return bad(format!(
                     "`set` of arm `{}`: all arms are evaluated alike: remove `evaluation`",
+                    arm.id
+                ));
+            }
+            if arm.data.is_some() && task.data.is_none() {
+                return bad(format!(
+                    "arm `{}` learns from a data set, and task `{}` has none: add `data = {{ set = … }}`",
+                    arm.id, task.id
+                ));
+            }
+            if arm.data == Some(DataUsage::Alone) && settings.offline.is_none() {
+                return bad(format!(
+                    "arm `{}` learns from a data set alone, and `[offline]` does not say how long: add it",
                     arm.id
                 ));
             }

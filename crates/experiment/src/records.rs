@@ -9,6 +9,7 @@
 //! | `provenance.toml` | [`Provenance`]: what trained it |
 //! | `timing.toml` | [`Timing`]: everything that a clock touched |
 //! | `expert.toml`, `policy.safetensors` | of an expert: its score, its weights |
+//! | `networks.safetensors` | of a run that others start from: all its networks |
 
 use crate::RunConfig;
 use anyhow::Result;
@@ -185,6 +186,12 @@ pub struct Provenance {
     /// SHA-256 of the expert's weights, where one guided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expert_sha256: Option<String>,
+    /// SHA-256 of the networks that it started from, where it started from another run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks_sha256: Option<String>,
+    /// SHA-256 of the data set, where it learned from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_sha256: Option<String>,
 }
 
 /// Everything that a clock touched.

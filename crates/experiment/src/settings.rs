@@ -1,5 +1,6 @@
 //! What a run is set to, and where a task, a profile or an arm departs from it.
 
+use crate::offline::{DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings};
 use crate::{Algorithm, Evaluation, Protocol, ReplaySettings, SacSettings, Td3Settings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -14,6 +15,21 @@ pub struct Settings {
     /// SAC's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sac: Option<SacSettings>,
+    /// IQL's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iql: Option<IqlSettings>,
+    /// PEX's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pex: Option<PexSettings>,
+    /// FQL's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fql: Option<FqlSettings>,
+    /// DROL's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drol: Option<DrolSettings>,
+    /// How long arms that learn from a data set alone learn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<OfflineSettings>,
     /// The replay buffer's.
     pub replay: ReplaySettings,
     /// When and how the policy is evaluated.
@@ -25,6 +41,11 @@ impl Settings {
         Self {
             td3: protocol.td3.clone(),
             sac: protocol.sac.clone(),
+            iql: protocol.iql.clone(),
+            pex: protocol.pex.clone(),
+            fql: protocol.fql.clone(),
+            drol: protocol.drol.clone(),
+            offline: protocol.offline.clone(),
             replay: protocol.replay.clone(),
             evaluation: protocol.evaluation.clone(),
         }
@@ -44,6 +65,10 @@ impl Settings {
     pub(crate) fn missing(&self, algorithm: Algorithm) -> Option<&'static str> {
         let is_there = |table: &&str| match *table {
             "td3" => self.td3.is_some(),
+            "iql" => self.iql.is_some(),
+            "pex" => self.pex.is_some(),
+            "fql" => self.fql.is_some(),
+            "drol" => self.drol.is_some(),
             _ => self.sac.is_some(),
         };
         algorithm.tables().iter().copied().find(|table| !is_there(table))
@@ -52,7 +77,15 @@ impl Settings {
     /// Without the tables of other algorithms than `algorithm`.
     pub(crate) fn only(self, algorithm: Algorithm) -> Self {
         let takes = |table| algorithm.tables().contains(&table);
-        Self { td3: self.td3.filter(|_| takes("td3")), sac: self.sac.filter(|_| takes("sac")), ..self }
+        Self {
+            td3: self.td3.filter(|_| takes("td3")),
+            sac: self.sac.filter(|_| takes("sac")),
+            iql: self.iql.filter(|_| takes("iql")),
+            pex: self.pex.filter(|_| takes("pex")),
+            fql: self.fql.filter(|_| takes("fql")),
+            drol: self.drol.filter(|_| takes("drol")),
+            ..self
+        }
     }
 
     /// Says which setting has no meaning, if one has none.
@@ -76,6 +109,47 @@ impl Settings {
             within("sac.target_entropy", sac.target_entropy.unwrap_or(-1.0), -100.0, 100.0)?;
             at_least_one("sac.start_steps", sac.start_steps)?;
             at_least_one("sac.hidden", narrowest(&sac.hidden))?;
+        }
+        if let Some(iql) = &self.iql {
+            within("iql.discount", iql.discount, 0.0, 1.0)?;
+            within("iql.polyak", iql.polyak, 0.0, 1.0)?;
+            within("iql.learning_rate", iql.learning_rate, 0.0, 1.0)?;
+            within("iql.expectile", iql.expectile, 0.0, 1.0)?;
+            within("iql.beta", iql.beta, 0.0, 1e6)?;
+            within("iql.weight_limit", iql.weight_limit, 0.0, 1e9)?;
+            within("iql.dropout", iql.dropout, 0.0, 0.99)?;
+            at_least_one("iql.start_steps", iql.start_steps)?;
+            at_least_one("iql.hidden", narrowest(&iql.hidden))?;
+        }
+        if let Some(pex) = &self.pex {
+            within("pex.inverse_temperature", pex.inverse_temperature, 0.0, 1e9)?;
+            within("pex.evaluation_epsilon", pex.evaluation_epsilon, 0.0, 1.0)?;
+        }
+        if let Some(fql) = &self.fql {
+            within("fql.discount", fql.discount, 0.0, 1.0)?;
+            within("fql.polyak", fql.polyak, 0.0, 1.0)?;
+            within("fql.learning_rate", fql.learning_rate, 0.0, 1.0)?;
+            within("fql.alpha", fql.alpha, 0.0, 1e9)?;
+            at_least_one("fql.flow_steps", fql.flow_steps as u64)?;
+            at_least_one("fql.hidden", narrowest(&fql.hidden))?;
+        }
+        if let Some(drol) = &self.drol {
+            within("drol.discount", drol.discount, 0.0, 1.0)?;
+            within("drol.polyak", drol.polyak, 0.0, 1.0)?;
+            within("drol.learning_rate", drol.learning_rate, 0.0, 1.0)?;
+            within("drol.bc_coef", drol.bc_coef, 0.0, 1e9)?;
+            at_least_one("drol.candidates", drol.candidates as u64)?;
+            at_least_one("drol.hidden", narrowest(&drol.hidden))?;
+        }
+        if let Some(offline) = &self.offline {
+            at_least_one("offline.steps", offline.steps)?;
+            at_least_one("offline.every", offline.every)?;
+            if !offline.steps.is_multiple_of(offline.every) {
+                return Err(format!(
+                    "`offline.steps` is {}, and must be a whole number of `offline.every`, {}",
+                    offline.steps, offline.every
+                ));
+            }
         }
         at_least_one("replay.capacity", self.replay.capacity as u64)?;
         at_least_one("replay.batch_size", self.replay.batch_size as u64)?;

@@ -6,7 +6,7 @@ use crate::figure::{
 use crate::number::{grouped, steps};
 use crate::pictures::{Caption, Picture};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
-use experiment::Statistics;
+use experiment::{DataUsage, Statistics};
 use std::fmt::Write as _;
 
 /// An arm's curve on one task.
@@ -28,8 +28,8 @@ pub fn picture(study: &Study) -> Picture {
         title: None,
         columns: default_columns(panels.len()),
         panels,
-        x: Scale::new("Environment steps", ScaleKind::Steps),
-        y: Scale::new("Evaluation return", ScaleKind::Value),
+        x: Scale::new(study.steps_axis(), ScaleKind::Steps),
+        y: Scale::new(study.measure(), ScaleKind::Value),
         companion_label: "median of all runs".to_owned(),
     };
     Picture { name: "learning-curves".to_owned(), figure, caption: caption(study) }
@@ -43,9 +43,14 @@ fn panel(study: &Study, task: &TaskRuns) -> Panel {
         note: missing(task),
         marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color).curve).collect()),
         levels: expert.map(|expert| expert_level(expert.score)).into_iter().collect(),
-        x_end: Some(task.steps as f64),
+        x_end: (!is_alone(study)).then_some(task.steps as f64),
         x_label: None,
     }
+}
+
+/// Whether every arm learns from a data set alone.
+fn is_alone(study: &Study) -> bool {
+    study.experiment.arms(&study.profile).all(|arm| arm.data == Some(DataUsage::Alone))
 }
 
 /// `5/6 runs`, where fewer are recorded than planned.
@@ -67,7 +72,12 @@ pub(crate) fn colors(arms: usize) -> impl Iterator<Item = Color> {
 fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Reduced {
     let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.evaluations.learned().collect()).collect();
     let purpose = format!("{}/{}", task.task.id, arm.arm.id);
-    reduce((&arm.arm.label, color), &runs, &study.experiment.protocol.statistics, &purpose)
+    let mut reduced = reduce((&arm.arm.label, color), &runs, &study.experiment.protocol.statistics, &purpose);
+    if study.is_before_others(&arm.arm) {
+        let end = arm.planned.first().map_or(0, |(config, _)| config.steps);
+        reduced.curve.x.iter_mut().for_each(|x| *x -= end as f64);
+    }
+    reduced
 }
 
 /// The curve of `runs`, each a list of steps and scores, as far as all of them go. `purpose` names the random stream.

@@ -52,7 +52,7 @@ fn scores(study: &Study) -> Option<Picture> {
         title: None,
         columns: default_columns(panels.len()),
         panels,
-        x: Scale::new("Evaluation return", ScaleKind::Value),
+        x: Scale::new(study.measure(), ScaleKind::Value),
         y: Scale::new("", ScaleKind::Value),
         companion_label: String::new(),
     };

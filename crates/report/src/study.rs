@@ -3,7 +3,7 @@
 use crate::number::steps;
 use anyhow::Result;
 use diagnostics::BadInput;
-use experiment::{Arm, Experiment, Plan, Profile, Run, RunConfig, Selection, Store, Task, Window};
+use experiment::{Arm, DataUsage, Experiment, Plan, Profile, Run, RunConfig, Selection, Store, Task, Window};
 
 /// All that is recorded of one profile.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Study {
             for arm in experiment.arms(&profile) {
                 let planned = cells().filter(|config| config.expert.is_none() && config.arm == arm.id);
                 let planned = planned
-                    .map(|config| Ok((config.clone(), state(store, config)?)))
+                    .map(|config| Ok((config.clone(), in_points(state(store, config)?, task))))
                     .collect::<Result<Vec<_>, BadInput>>()?;
                 arms.push(ArmRuns { arm: arm.clone(), planned });
             }
@@ -114,6 +114,36 @@ impl Study {
         if least == most { steps(most) } else { format!("{} to {}", steps(least), steps(most)) }
     }
 
+    /// What evaluations measure, for axes.
+    #[must_use]
+    pub fn measure(&self) -> &'static str {
+        match self.tasks.first().and_then(|task| task.task.points) {
+            Some(_) => "Normalised score",
+            None => "Evaluation return",
+        }
+    }
+
+    /// Whether an arm's steps are updates on a data set that come before another arm's first step.
+    #[must_use]
+    pub fn is_before_others(&self, arm: &Arm) -> bool {
+        let others = self.experiment.arms(&self.profile);
+        arm.data == Some(DataUsage::Alone)
+            && others.into_iter().any(|other| other.after.as_ref() == Some(&arm.id))
+    }
+
+    /// What steps are, for axes.
+    #[must_use]
+    pub fn steps_axis(&self) -> &'static str {
+        let arms = || self.experiment.arms(&self.profile);
+        if arms().all(|arm| arm.data == Some(DataUsage::Alone)) {
+            "Updates"
+        } else if arms().any(|arm| self.is_before_others(arm)) {
+            "Updates on the data set, then, from 0, environment steps"
+        } else {
+            "Environment steps"
+        }
+    }
+
     /// Every planned run of an arm.
     pub fn planned(&self) -> impl Iterator<Item = &(RunConfig, State)> {
         self.tasks.iter().flat_map(|task| &task.arms).flat_map(|arm| &arm.planned)
@@ -124,6 +154,15 @@ impl Study {
     pub fn is_complete(&self) -> bool {
         self.planned().all(|(_, state)| matches!(state, State::Recorded(_)))
     }
+}
+
+/// A recorded run with its returns in the task's points, where it has such.
+fn in_points(mut state: State, task: &Task) -> State {
+    if let (State::Recorded(run), Some(points)) = (&mut state, task.points) {
+        let returns = run.evaluations.rows.iter_mut().flat_map(|row| &mut row.returns);
+        returns.for_each(|value| *value = points.of(*value));
+    }
+    state
 }
 
 fn state(store: &Store, config: &RunConfig) -> Result<State, BadInput> {

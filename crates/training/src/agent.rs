@@ -2,39 +2,76 @@
 
 use crate::expert::read_weights;
 use crate::mock::Mock;
-use agents::{Actor, Agent, Dai, DaiConfig, Sac, SacConfig, Schedule, Td3, Td3Config};
+use agents::{
+    Actor, Agent, Dai, DaiConfig, Drol, DrolConfig, Fql, FqlConfig, Iql, IqlConfig, Online, Pex, PexConfig, Sac,
+    SacConfig, Schedule, Td3, Td3Config, Weights,
+};
 use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
 use experiment::{
-    Algorithm, DaiSettings, NoisePlacement, RunConfig, SacSettings, ScheduleShape, Td3Settings,
+    Aggregate, Algorithm, DaiSettings, DrolSettings, FqlSettings, IqlSettings, NoisePlacement, PexSettings,
+    PolicyActions, RunConfig, SacSettings, ScheduleShape, Td3Settings,
 };
 use std::path::Path;
 
-/// The agent of `config`, fresh. `expert` is the directory of the expert's recorded run, where one guides.
-pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Result<Box<dyn Agent>> {
+/// The agent of `config`, fresh. `needed` is the directory of the recorded run that it needs, if one: the expert's, or
+/// the one whose networks it starts from.
+pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Result<Box<dyn Agent>> {
     let dims = (spec.observation_dim, spec.action_dim);
+    let limit = spec.action_limit;
     let device = device(config.device)?;
     if let Some(mock) = &config.mock {
         return Ok(Box::new(Mock::new(mock.clone(), spec, config.seed)));
     }
     let td3 = || {
         let settings = config.td3.as_ref().context("the configuration has no `[td3]`")?;
-        Td3::new(td3_config(settings), dims, spec.action_limit, config.seed, &device)
+        Td3::new(td3_config(settings), dims, limit, config.seed, &device)
+    };
+    let iql = || {
+        let settings = config.iql.as_ref().context("the configuration has no `[iql]`")?;
+        let decay = config.is_offline().then_some(config.steps);
+        Iql::new(iql_config(settings, decay), dims, limit, config.seed, &device)
+    };
+    let networks = || -> Result<Weights> {
+        let directory = needed.context("a run that starts from another's networks was given none")?;
+        read_weights(&directory.join("networks.safetensors"))
     };
     match config.algorithm {
         Algorithm::Td3 => Ok(Box::new(td3()?)),
         Algorithm::Sac => {
             let settings = config.sac.as_ref().context("the configuration has no `[sac]`")?;
-            let limit = spec.action_limit;
             Ok(Box::new(Sac::new(sac_config(settings), dims, limit, config.seed, &device)?))
         }
         Algorithm::Td3Dai => {
             let dai = config.dai.as_ref().context("the configuration has no `[dai]`")?;
-            let directory = expert.context("a run of td3-dai was given no expert")?;
+            let directory = needed.context("a run of td3-dai was given no expert")?;
             let weights = read_weights(&directory.join("policy.safetensors"))?;
-            let expert = Actor::from_weights(&weights, dims, spec.action_limit, &device)?;
+            let expert = Actor::from_weights(&weights, dims, limit, &device)?;
             Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai))))
+        }
+        Algorithm::Iql => {
+            let mut iql = iql()?;
+            if config.after.is_some() {
+                iql.fine_tune(&networks()?)?;
+            }
+            Ok(Box::new(iql))
+        }
+        Algorithm::Pex => {
+            let settings = config.pex.as_ref().context("the configuration has no `[pex]`")?;
+            let (mut online, networks) = (iql()?, networks()?);
+            online.load_values(&networks)?;
+            let offline = Actor::from_published(&networks, dims, limit, &device)?;
+            let online = Online::Iql(Box::new(online));
+            Ok(Box::new(Pex::new(online, offline, pex_config(settings), config.seed)))
+        }
+        Algorithm::Fql => {
+            let settings = config.fql.as_ref().context("the configuration has no `[fql]`")?;
+            Ok(Box::new(Fql::new(fql_config(settings), dims, limit, config.seed, &device)?))
+        }
+        Algorithm::Drol => {
+            let settings = config.drol.as_ref().context("the configuration has no `[drol]`")?;
+            Ok(Box::new(Drol::new(drol_config(settings), dims, limit, config.seed, &device)?))
         }
     }
 }
@@ -78,6 +115,64 @@ fn sac_config(settings: &SacSettings) -> SacConfig {
         temperature: settings.temperature,
         target_entropy: settings.target_entropy,
         start_steps: settings.start_steps,
+    }
+}
+
+fn iql_config(settings: &IqlSettings, policy_decay: Option<u64>) -> IqlConfig {
+    IqlConfig {
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        policy_decay,
+        discount: settings.discount,
+        polyak: settings.polyak,
+        expectile: settings.expectile,
+        beta: settings.beta,
+        weight_limit: settings.weight_limit,
+        dropout: settings.dropout,
+        clip_actions: true,
+    }
+}
+
+fn pex_config(settings: &PexSettings) -> PexConfig {
+    PexConfig {
+        inverse_temperature: settings.inverse_temperature,
+        evaluation_epsilon: settings.evaluation_epsilon,
+        policy_actions: match settings.policy_actions {
+            PolicyActions::Composite => agents::PolicyActions::Composite,
+            PolicyActions::Batch => agents::PolicyActions::Batch,
+        },
+    }
+}
+
+fn aggregate(of: Aggregate) -> agents::Aggregate {
+    match of {
+        Aggregate::Mean => agents::Aggregate::Mean,
+        Aggregate::Min => agents::Aggregate::Min,
+    }
+}
+
+fn fql_config(settings: &FqlSettings) -> FqlConfig {
+    FqlConfig {
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        discount: settings.discount,
+        polyak: settings.polyak,
+        target: aggregate(settings.target),
+        flow_steps: settings.flow_steps,
+        alpha: settings.alpha,
+        normalise_q: settings.normalise_q,
+    }
+}
+
+fn drol_config(settings: &DrolSettings) -> DrolConfig {
+    DrolConfig {
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        discount: settings.discount,
+        polyak: settings.polyak,
+        target: aggregate(settings.target),
+        candidates: settings.candidates,
+        bc_coef: settings.bc_coef,
     }
 }
 

@@ -66,7 +66,7 @@ impl Candidate {
     }
 }
 
-fn serialise(weights: &Weights) -> Result<Vec<u8>> {
+pub(crate) fn serialise(weights: &Weights) -> Result<Vec<u8>> {
     let bytes: Vec<Vec<u8>> =
         weights.values().map(|(_, values)| values.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
     let views: Vec<(&String, TensorView<'_>)> = weights
@@ -77,11 +77,11 @@ fn serialise(weights: &Weights) -> Result<Vec<u8>> {
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// Reads named float32 arrays from a safetensors file.
+/// Reads named float32 arrays from a safetensors file that a run left.
 pub(crate) fn read_weights(path: &Path) -> Result<Weights> {
     let damaged = |what: String| {
-        BadInput::new(format!("cannot read the expert's weights in {}: {what}", path.display()))
-            .help("restore the file with git, or delete its directory and train the expert again")
+        BadInput::new(format!("cannot read the weights in {}: {what}", path.display()))
+            .help("restore the file with git, or delete its directory and train that run again")
     };
     let bytes = fs::read(path).map_err(|error| damaged(error.to_string()))?;
     Ok(parse_weights(&bytes).map_err(damaged)?)

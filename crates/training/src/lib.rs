@@ -4,6 +4,7 @@
 
 mod agent;
 mod clock;
+mod data;
 mod episodes;
 mod expert;
 mod keeper;
@@ -16,6 +17,7 @@ mod session;
 
 pub use agent::device;
 pub use keeper::Every;
-pub use provenance::{cpu, known_hashes, provenance};
+pub use provenance::{cpu, known_hashes};
+pub(crate) use provenance::provenance;
 pub use rig::{Part, Rig, train_on};
 pub use run::{Ending, News, Order, Place, Progress, train};

@@ -1,34 +1,46 @@
 //! What trained a run.
 
+use crate::Place;
 use crate::expert::sha256_of;
 use anyhow::Result;
-use experiment::Provenance;
+use experiment::{Provenance, RunConfig};
 use mujoco::install::{Setup, library};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What would train a run now, in this process; `expert` is the directory of the expert's run, where one guides.
+/// What would train `config` now, in this process, with what `place` has for it.
 ///
 /// # Errors
 /// If a file that is to be hashed cannot be read.
-pub fn provenance(expert: Option<&Path>) -> Result<Provenance> {
+pub(crate) fn provenance(config: &RunConfig, place: &Place<'_>) -> Result<Provenance> {
+    let left = |name: &str, wanted: bool| {
+        place.needed.filter(|_| wanted).map(|directory| sha256_of(&directory.join(name))).transpose()
+    };
+    Ok(Provenance {
+        expert_sha256: left("policy.safetensors", config.dai.is_some())?,
+        networks_sha256: left("networks.safetensors", config.after.is_some())?,
+        data_sha256: place.data.map(sha256_of_large).transpose()?,
+        ..of_this_process()?
+    })
+}
+
+/// What this process would train any run with.
+fn of_this_process() -> Result<Provenance> {
     // Hashed once: the files of a program that runs may be replaced.
     static PROCESS: OnceLock<Provenance> = OnceLock::new();
     let process = match PROCESS.get() {
         Some(process) => process,
         None => PROCESS.get_or_init({
-            let process = of_this_process()?;
+            let process = read()?;
             || process
         }),
     };
-    let expert_sha256 =
-        expert.map(|directory| sha256_of(&directory.join("policy.safetensors"))).transpose()?;
-    Ok(Provenance { expert_sha256, ..process.clone() })
+    Ok(process.clone())
 }
 
-fn of_this_process() -> Result<Provenance> {
+fn read() -> Result<Provenance> {
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: commit().unwrap_or_else(|| "unknown".to_owned()),
@@ -38,6 +50,8 @@ fn of_this_process() -> Result<Provenance> {
         simd: nn::simd().to_owned(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         expert_sha256: None,
+        networks_sha256: None,
+        data_sha256: None,
     })
 }
 
@@ -50,9 +64,9 @@ const KNOWN: &str = "REPRISE_KNOWN_HASHES";
 /// What to set in a worker's environment, so that it need not hash again what this process has.
 ///
 /// # Errors
-/// As [`provenance`].
+/// If a file that is to be hashed cannot be read.
 pub fn known_hashes() -> Result<(&'static str, String)> {
-    let process = provenance(None)?;
+    let process = of_this_process()?;
     let program = identity(Path::new(PROGRAM))?;
     let simulator = identity(&library(&Setup::from_process())?)?;
     Ok((KNOWN, format!("{program}={} {simulator}={}", process.binary_sha256, process.mujoco_sha256)))

@@ -50,7 +50,7 @@ impl Rig {
     /// # Errors
     /// If the simulator cannot be had, or the run is guided by an expert.
     pub fn new(config: &RunConfig) -> Result<Self> {
-        let env = envs::make(&config.task)?;
+        let env = envs::make(config.environment())?;
         let spec = env.spec().clone();
         let agent = agent::make(config, &spec, None)?;
         let mut rig = Self {
@@ -138,6 +138,6 @@ pub fn train_on(config: &RunConfig, directory: &Path, mut watch: impl FnMut(Prog
             watch(progress);
         }
     };
-    let place = Place { record: directory, checkpoints: None, expert: None };
+    let place = Place { record: directory, checkpoints: None, needed: None, data: None };
     train(&config, &place, tell, |_| Order::GoOn).map(drop)
 }

@@ -58,8 +58,11 @@ pub struct Place<'a> {
     pub record: &'a Path,
     /// The folder of its checkpoints and when to make them; without one, a run that is stopped is lost.
     pub checkpoints: Option<(&'a Path, Every)>,
-    /// The directory of the expert's recorded run, where one guides.
-    pub expert: Option<&'a Path>,
+    /// The directory of the recorded run that this one needs, if one: the expert's, or the one whose networks it starts
+    /// from.
+    pub needed: Option<&'a Path>,
+    /// The file of the data set that it learns from, if from one.
+    pub data: Option<&'a Path>,
 }
 
 /// How often progress is told.
@@ -77,7 +80,7 @@ pub fn train(
     mut tell: impl FnMut(News),
     mut order: impl FnMut(u64) -> Order,
 ) -> Result<Ending> {
-    let make = || Session::new(config, place.expert);
+    let make = || Session::new(config, place);
     let (mut keeper, mut session) = match place.checkpoints {
         Some((folder, every)) => {
             let (keeper, session) = Keeper::open(folder, every, &make, &mut |note| tell(News::Note(note)))?;
@@ -133,6 +136,9 @@ fn record(session: &mut Session<'_>, directory: &Path, resumptions: u64) -> Resu
     let Log { evaluations, training, .. } = &session.log;
     write("evals.csv", evaluations.as_bytes())?;
     write("train.csv", training.as_bytes())?;
+    if session.config.leaves_networks {
+        write("networks.safetensors", &session.networks()?)?;
+    }
     if let Some(goal) = &session.config.expert {
         let kept = session.kept.as_ref().context("no policy was kept of an expert's run")?;
         let (weights, score) = kept.score(&mut *session.test_env, goal, session.config.seed)?;

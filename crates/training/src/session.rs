@@ -2,14 +2,14 @@
 
 use crate::clock::Clock;
 use crate::episodes::{observe, play};
-use crate::expert::Candidate;
+use crate::expert::{Candidate, serialise};
 use crate::log::Log;
-use crate::{agent, provenance};
+use crate::{Place, agent, data, provenance};
 use agents::{Agent, Batch};
 use anyhow::{Result, bail, ensure};
 use datasets::{Drawn, Replay};
 use envs::{Action, Env};
-use experiment::{Policy, Provenance, Row, RunConfig};
+use experiment::{Policy, Provenance, Rewards, Row, RunConfig};
 use state::Archive;
 use std::time::Instant;
 use streams::Stream;
@@ -25,6 +25,8 @@ pub(crate) struct Session<'a> {
     starts: Stream,
     agent: Box<dyn Agent>,
     pub(crate) replay: Replay,
+    /// The data set that it learns from, if from one.
+    data: Option<Replay>,
     draws: Stream,
     /// What the agent sees.
     s: Vec<f32>,
@@ -38,16 +40,22 @@ pub(crate) struct Session<'a> {
     a: Vec<f32>,
     next_s: Vec<f32>,
     drawn: Drawn,
+    other_half: Drawn,
 }
 
 impl<'a> Session<'a> {
     /// The run before its first step.
-    pub(crate) fn new(config: &'a RunConfig, expert: Option<&std::path::Path>) -> Result<Self> {
+    pub(crate) fn new(config: &'a RunConfig, place: &Place<'_>) -> Result<Self> {
         let clock = Clock::start();
-        let mut env = envs::make(&config.task)?;
+        let mut env = envs::make(config.environment())?;
         let spec = env.spec().clone();
-        let agent = agent::make(config, &spec, expert)?;
-        let steps = usize::try_from(config.steps).unwrap_or(usize::MAX);
+        let agent = agent::make(config, &spec, place.needed)?;
+        let data = match (&config.data, place.data) {
+            (Some(data), Some(file)) => Some(data::load(file, data, &spec)?),
+            (Some(data), None) => bail!("a run that learns from the data set {} was given none", data.set),
+            (None, _) => None,
+        };
+        let steps = if config.is_offline() { 1 } else { usize::try_from(config.steps).unwrap_or(usize::MAX) };
         let dims = (spec.observation_dim, spec.action_dim);
         let mut starts = Stream::new(config.seed, "env");
         let mut s = Vec::new();
@@ -56,23 +64,25 @@ impl<'a> Session<'a> {
         Ok(Self {
             config,
             // Before the first step: by the end, the checkout and the program in it may have moved on.
-            provenance: toml::to_string(&provenance(expert)?)?,
+            provenance: toml::to_string(&provenance(config, place)?)?,
             t: 0,
             updates: 0,
             env,
             starts,
             agent,
             replay: Replay::new(dims, config.replay.capacity.min(steps)),
+            data,
             draws: Stream::new(config.seed, "replay"),
             s,
             episode_return: 0.0,
             kept: None,
             log: Log::new(config),
             clock,
-            test_env: envs::make(&config.task)?,
+            test_env: envs::make(config.environment())?,
             a: vec![0.0; spec.action_dim],
             next_s: Vec::new(),
             drawn: Drawn::default(),
+            other_half: Drawn::default(),
         })
     }
 
@@ -125,8 +135,44 @@ impl<'a> Session<'a> {
         Ok(mean >= goal.goal)
     }
 
-    /// One environment step, and its updates once those have begun.
+    /// The agent's networks as a file for another run to start from.
+    pub(crate) fn networks(&self) -> Result<Vec<u8>> {
+        serialise(&self.agent.publish()?)
+    }
+
+    /// One step: an update, of a run that learns from a data set alone; else a step of the environment, and its updates
+    /// once those have begun.
     pub(crate) fn step(&mut self) -> Result<()> {
+        if self.config.is_offline() {
+            self.update()?;
+        } else {
+            self.interact()?;
+        }
+        self.t += 1;
+        Ok(())
+    }
+
+    /// One update, from a batch of the data set, of the replay buffer, or of one half each.
+    fn update(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let size = self.config.replay.batch_size;
+        match &self.data {
+            None => self.replay.draw(size, &mut self.draws, &mut self.drawn),
+            Some(data) if self.config.is_offline() => data.draw(size, &mut self.draws, &mut self.drawn),
+            Some(data) => {
+                data.draw(size / 2, &mut self.draws, &mut self.drawn);
+                self.replay.draw(size - size / 2, &mut self.draws, &mut self.other_half);
+                self.drawn.append(&self.other_half);
+            }
+        }
+        let metrics = self.agent.update(&batch(&self.drawn))?;
+        self.updates += 1;
+        self.log.add(&metrics);
+        self.clock.update += began.elapsed();
+        Ok(())
+    }
+
+    fn interact(&mut self) -> Result<()> {
         let (config, t) = (self.config, self.t);
         self.agent.explore(t, &self.s, &mut self.a)?;
         let limit = self.env.spec().action_limit;
@@ -144,19 +190,15 @@ impl<'a> Session<'a> {
         );
         // As in the authors' code, an episode that reaches its limit does not count as ended, whatever else it did.
         let terminal = step.terminated && !step.truncated;
-        self.replay.push(&self.s, &self.a, step.reward as f32, terminal, &self.next_s);
+        let rewards = config.data.as_ref().map_or(Rewards::AsStored, |data| data.rewards);
+        self.replay.push(&self.s, &self.a, rewards.of(step.reward as f32), terminal, &self.next_s);
         std::mem::swap(&mut self.s, &mut self.next_s);
         self.episode_return += step.reward;
 
         if t >= config.start_steps() {
-            let began = Instant::now();
             for _ in 0..config.replay.updates_per_step {
-                self.replay.draw(config.replay.batch_size, &mut self.draws, &mut self.drawn);
-                let metrics = self.agent.update(&batch(&self.drawn))?;
-                self.updates += 1;
-                self.log.add(&metrics);
+                self.update()?;
             }
-            self.clock.update += began.elapsed();
         }
         if step.terminated || step.truncated {
             self.log.episodes.push(self.episode_return);
@@ -164,7 +206,6 @@ impl<'a> Session<'a> {
             self.env.reset(&mut self.starts);
             observe(&*self.env, &mut self.s);
         }
-        self.t += 1;
         Ok(())
     }
 }
@@ -186,6 +227,8 @@ fn ensure_same_program(now: &str, then: &str) -> Result<()> {
         ("program", Some(now.binary_sha256), Some(then.binary_sha256)),
         ("simulator", Some(now.mujoco_sha256), Some(then.mujoco_sha256)),
         ("expert", now.expert_sha256, then.expert_sha256),
+        ("run to start from", now.networks_sha256, then.networks_sha256),
+        ("data set", now.data_sha256, then.data_sha256),
     ] {
         if now != then {
             let short =

@@ -1,0 +1,19 @@
+//! Data sets to learn from.
+
+use anyhow::Result;
+use datasets::{Expected, Replay};
+use envs::Spec;
+use experiment::DataSettings;
+use std::path::Path;
+
+/// The transitions in `file`, as a run of `settings` in an environment of `spec` learns from them.
+pub(crate) fn load(file: &Path, settings: &DataSettings, spec: &Spec) -> Result<Replay> {
+    let expected = Expected {
+        observation_dim: spec.observation_dim,
+        action_dim: spec.action_dim,
+        max_episode_steps: spec.max_episode_steps,
+    };
+    let mut data = datasets::load(file, &expected)?;
+    data.map_rewards(|reward| settings.rewards.of(reward));
+    Ok(data)
+}
