@@ -3,11 +3,11 @@
 use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
 };
-use crate::{MockSettings, SCHEMA, SacSettings, ScheduleShape, Td3Settings};
+use crate::{MockSettings, SacSettings, ScheduleShape, Td3Settings, check_name, check_schema};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -206,16 +206,6 @@ impl Experiment {
         let protocol: Protocol = read_toml(root, &folder.join(paper).join("protocol.toml"))?;
         let reference: Reference = read_toml(root, &folder.join(paper).join("reference.toml"))?;
         let claims: Claims = read_toml(root, &folder.join(paper).join("claims.toml"))?;
-        for (file, schema) in
-            [("protocol", protocol.schema), ("reference", reference.schema), ("claims", claims.schema)]
-        {
-            if schema != SCHEMA {
-                return Err(BadInput::new(format!(
-                    "experiments/{paper}/{file}.toml is of schema {schema}, and this program reads schema {SCHEMA}"
-                ))
-                .into());
-            }
-        }
         let notes = notes(&folder.join(paper).join("notes.md"))?;
         let experiment = Self { paper: paper.to_owned(), protocol, reference, claims, notes };
         experiment.check(root)?;
@@ -255,6 +245,13 @@ impl Experiment {
         check_settings(protocol).or_else(bad)?;
         let arms: Vec<&str> = protocol.arm.iter().map(|arm| arm.id.as_str()).collect();
         let tasks: Vec<&str> = protocol.task.iter().map(|task| task.id.as_str()).collect();
+        check_names(&format!("{file}: arm"), &arms)?;
+        check_names(&format!("{file}: task"), &tasks)?;
+        for profile in protocol.profile.keys() {
+            check_name(&format!("{file}: profile"), profile)?;
+        }
+        check_scores(&self.reference)
+            .map_err(|what| BadInput::new(format!("experiments/{}/reference.toml: {what}", self.paper)))?;
         for arm in &protocol.arm {
             if arm.algorithm == Algorithm::Sac && protocol.sac.is_none() {
                 return bad(format!(
@@ -314,6 +311,12 @@ impl Experiment {
                     self.paper, claim.id
                 )));
             }
+            if let Some(reading) = claim.reading.iter().find(|reading| !reading.window.is_within_a_run()) {
+                return Err(BadInput::new(format!(
+                    "experiments/{}/claims.toml: the window of reading `{}` of claim `{}` is no share within 0 and 1",
+                    self.paper, reading.id, claim.id
+                )));
+            }
             if !claim.threshold().is_some_and(|threshold| threshold.value().is_finite()) {
                 return Err(BadInput::new(format!(
                     "experiments/{}/claims.toml: claim `{}` needs one threshold, a number: `above` or `below`",
@@ -346,13 +349,6 @@ fn notes(path: &Path) -> Result<Option<String>, BadInput> {
 
 fn check_settings(protocol: &Protocol) -> Result<(), String> {
     let td3 = &protocol.td3;
-    let within = |name: &str, value: f64, low: f64, high: f64| {
-        if (low..=high).contains(&value) {
-            Ok(())
-        } else {
-            Err(format!("`{name}` is {value}, and must lie within {low} and {high}"))
-        }
-    };
     within("td3.discount", td3.discount, 0.0, 1.0)?;
     within("td3.polyak", td3.polyak, 0.0, 1.0)?;
     within("td3.learning_rate", td3.learning_rate, 0.0, 1.0)?;
@@ -375,21 +371,70 @@ fn check_settings(protocol: &Protocol) -> Result<(), String> {
             within(&format!("length` of arm `{}", arm.id), dai.length, 0.0, 1.0)?;
         }
     }
-    let positive = [
-        ("td3.policy_delay", td3.policy_delay),
-        ("td3.start_steps", td3.start_steps),
-        ("td3.hidden", narrowest(&td3.hidden)),
-        ("sac.start_steps", protocol.sac.as_ref().map_or(1, |sac| sac.start_steps)),
-        ("sac.hidden", narrowest(protocol.sac.as_ref().map_or(&[1], |sac| &sac.hidden))),
-        ("replay.capacity", protocol.replay.capacity as u64),
-        ("replay.batch_size", protocol.replay.batch_size as u64),
-        ("evaluation.episodes", protocol.evaluation.episodes as u64),
-        ("expert.score_episodes", protocol.expert.score_episodes as u64),
-        ("statistics.resamples", protocol.statistics.resamples as u64),
+    for task in &protocol.task {
+        let fraction = task.expert.fraction.unwrap_or(1.0);
+        within(&format!("expert.fraction` of task `{}", task.id), fraction, 0.0, 10.0)?;
+    }
+    let sac: &[usize] = protocol.sac.as_ref().map_or(&[1], |sac| &sac.hidden);
+    // What no machine holds is refused here, where it can be told, and not by the machine.
+    let counts = [
+        ("td3.policy_delay", td3.policy_delay, u64::MAX),
+        ("td3.start_steps", td3.start_steps, u64::MAX),
+        ("td3.hidden", narrowest(&td3.hidden), WIDEST),
+        ("td3.hidden", widest(&td3.hidden), WIDEST),
+        ("sac.start_steps", protocol.sac.as_ref().map_or(1, |sac| sac.start_steps), u64::MAX),
+        ("sac.hidden", narrowest(sac), WIDEST),
+        ("sac.hidden", widest(sac), WIDEST),
+        ("replay.capacity", protocol.replay.capacity as u64, 1_000_000_000),
+        ("replay.batch_size", protocol.replay.batch_size as u64, 1_000_000),
+        ("evaluation.episodes", protocol.evaluation.episodes as u64, 10_000),
+        ("expert.score_episodes", protocol.expert.score_episodes as u64, 1_000_000),
+        ("statistics.resamples", protocol.statistics.resamples as u64, 10_000_000),
     ];
-    match positive.iter().find(|(_, value)| *value == 0) {
-        Some((name, _)) => Err(format!("`{name}` must be at least 1")),
+    match counts.iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+        Some((name, 0, _)) => Err(format!("`{name}` must be at least 1")),
+        Some((name, value, most)) => Err(format!("`{name}` is {value}, and must be at most {most}")),
         None => Ok(()),
+    }
+}
+
+/// The most units of a hidden layer.
+const WIDEST: u64 = 65_536;
+
+fn widest(hidden: &[usize]) -> u64 {
+    hidden.iter().max().map_or(0, |&width| width as u64)
+}
+
+/// Names that are folders', none twice.
+fn check_names(what: &str, names: &[&str]) -> Result<(), BadInput> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        check_name(what, name)?;
+        if !seen.insert(name) {
+            return Err(BadInput::new(format!(
+                "{what} `{name}` stands twice: give each one a name of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_scores(reference: &Reference) -> Result<(), String> {
+    for source in &reference.source {
+        for score in &source.scores {
+            let of = format!("of source `{}` for task `{}", source.id, score.task);
+            within(&format!("value` {of}"), score.value, -1e15, 1e15)?;
+            within(&format!("spread` {of}"), score.spread.unwrap_or(0.0), 0.0, 1e15)?;
+        }
+    }
+    Ok(())
+}
+
+fn within(name: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is {value}, and must lie within {low} and {high}"))
     }
 }
 
@@ -399,10 +444,10 @@ fn narrowest(hidden: &[usize]) -> u64 {
 
 /// Seeds, none twice.
 pub(crate) fn distinct_seeds(seeds: &[u64]) -> Result<(), BadInput> {
-    let repeated = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed));
-    match repeated {
+    let mut seen = BTreeSet::new();
+    match seeds.iter().find(|seed| !seen.insert(**seed)) {
         _ if seeds.is_empty() => Err(BadInput::new("the list of seeds is empty: expected at least one seed")),
-        Some((_, seed)) => Err(BadInput::new(format!("seed {seed} stands twice in the list of seeds"))
+        Some(seed) => Err(BadInput::new(format!("seed {seed} stands twice in the list of seeds"))
             .help("two runs of one seed are the same run: give each seed once")),
         None => Ok(()),
     }
@@ -427,5 +472,6 @@ fn read_toml<T: serde::de::DeserializeOwned>(root: &Path, path: &PathBuf) -> Res
     let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| BadInput::new(format!("cannot read {name}: {error}")))?;
+    check_schema(&name, &text)?;
     parse_toml(&name, &text)
 }
