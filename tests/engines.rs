@@ -14,6 +14,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Runs with and without an expert; some that take long enough to be interrupted; some that fail.
@@ -60,10 +61,21 @@ fn checkout() -> Checkout {
     Checkout::with(PROFILES)
 }
 
-/// A call in which the program is hashed as it is: a copy of it makes the same runs.
+/// The program without what a debugger wants: every process hashes it, and it is copied.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("xtask-stripped");
+    let _ = fs::remove_file(&program);
+    let mut strip = Command::new("strip");
+    strip.arg("-o").arg(&program).arg(env!("CARGO_BIN_EXE_xtask"));
+    if !strip.status().is_ok_and(|status| status.success()) {
+        fs::copy(env!("CARGO_BIN_EXE_xtask"), &program).unwrap();
+    }
+    program
+});
+
 fn command(checkout: &Checkout, verb: &str, profile: &str, more: &[&str]) -> Command {
-    let mut command = checkout.command(verb, profile, more);
-    command.env_remove("REPRISE_KNOWN_HASHES");
+    let mut command = Command::new(&*PROGRAM);
+    command.args([verb, "--paper", "mock", "--profile", profile]).args(more).current_dir(checkout.path(""));
     command
 }
 
@@ -75,9 +87,17 @@ fn locally(profile: &str, jobs: &str) -> [BTreeMap<PathBuf, Vec<u8>>; 2] {
     outcome(&checkout)
 }
 
-/// As in docs/engines.md, but for the program's name.
 fn shell(folder: &Path, script: &str) -> Output {
     Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(folder).output().unwrap()
+}
+
+/// The lines of docs/engines.md that execute commands.txt.
+fn recipe() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/engines.md");
+    let page = fs::read_to_string(page).unwrap();
+    let lines: Vec<&str> = page.lines().map(str::trim).filter(|line| line.starts_with("sed ")).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    lines.join("\n")
 }
 
 #[test]
@@ -107,11 +127,14 @@ fn printed_commands_make_the_same_runs_and_can_be_repeated() {
     assert_eq!(early.status.code(), Some(5), "{}", stderr(&early));
     assert!(stderr(&early).contains("the expert of this run is not recorded yet"), "{}", stderr(&early));
 
-    // All twice at a time: who comes second waits, and finds it done.
-    let twice = "sed '/^$/q' commands.txt > first; cat first first | xargs -d '\\n' -n 1 -P 4 sh -c\n\
-                 sed '1,/^$/d' commands.txt | xargs -d '\\n' -n 1 -P 2 sh -c\n";
+    // A run that someone is at is waited for; one that is there is not made again.
+    let output = shell(
+        &checkout.path(""),
+        "head -n 1 commands.txt > twice; cat twice twice | xargs -d '\\n' -n 1 -P 2 sh -c",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for _ in 0..2 {
-        let output = shell(&checkout.path(""), twice);
+        let output = shell(&checkout.path(""), &recipe());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
     let output = command(&checkout, "report", "array", &["--results", &results]).output().unwrap();
@@ -308,20 +331,23 @@ fn failures(cluster: &Cluster) {
 /// Killed in the middle of an array, and its job id is given to somebody else's job.
 fn a_controller_without_memory(cluster: &Cluster, expected: &[BTreeMap<PathBuf, Vec<u8>>; 2]) {
     let checkout = checkout();
-    let mut runner = cluster.reproduce(&checkout, "lengthy", &["--checkpoint-every", "0.05"]);
-    let runner = runner.stderr(Stdio::piped()).spawn().unwrap();
-    wait("an array that runs", || cluster.queue().iter().any(|task| task.ends_with(" 2 RUNNING")));
+    let mut runner = cluster.reproduce(&checkout, "lengthy", &["--checkpoint-every", "0.05", "--jobs", "2"]);
+    let runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait("an array that runs", || cluster.queue().iter().any(|task| task.ends_with(" 1 RUNNING")));
     let id = cluster.queue()[0].split(' ').next().unwrap().to_owned();
     signal(&runner.id().to_string(), "STOP");
     cluster.forget_everything(&id);
-    let other = cluster.call("sbatch", &["--parsable", "--array=0-1", "--wrap=sleep 600"]);
-    assert_eq!(other, id, "another job has the id");
+    // Held: a node takes no second job of an id. Others use up the ids of the tasks that still run there.
+    let held = ["--parsable", "--hold", "--array=0-3", "--wrap=true"];
+    let others: Vec<String> = (0..5).map(|_| cluster.call("sbatch", &held)).collect();
+    assert_eq!(others[0], id, "another job has the id");
     signal(&runner.id().to_string(), "CONT");
     let output = runner.wait_with_output().unwrap();
-    assert!(cluster.queue().contains(&format!("{other} 0 RUNNING")), "{:?}", cluster.queue());
-    cluster.call("scancel", &[&other]);
-    wait("the other to leave", || cluster.queue().is_empty());
+    assert_eq!(cluster.queue().len(), 4 * others.len(), "{}", stderr(&output));
+    others.iter().for_each(|other| drop(cluster.call("scancel", &[other])));
+    wait("the others to leave", || cluster.queue().is_empty());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("it is gone from the queue"), "{}", stderr(&output));
     assert!(outcome(&checkout) == *expected, "{}", stderr(&output));
 }
 
@@ -331,9 +357,9 @@ fn stops(cluster: &Cluster, expected: &[BTreeMap<PathBuf, Vec<u8>>; 2]) {
         [("INT", Some(5), "Slurm tasks are cancelled"), ("KILL", None, "runs are with Slurm already")]
     {
         let checkout = checkout();
-        let arguments = ["--checkpoint-every", "1000"];
+        let arguments = ["--checkpoint-every", "1000", "--jobs", "2"];
         let mut runner = cluster.reproduce(&checkout, "lengthy", &arguments);
-        let runner = runner.stderr(Stdio::piped()).spawn().unwrap();
+        let runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let is_running = || {
             let queue = cluster.queue();
             queue.iter().any(|task| task.ends_with(" RUNNING"))
@@ -360,7 +386,7 @@ fn a_requeue(cluster: &Cluster, expected: &[BTreeMap<PathBuf, Vec<u8>>; 2]) {
     let checkout = checkout();
     let more = ["--checkpoint-every", "1000", "--jobs", "1", "--only", "arm=slow", "--only", "seed=0"];
     let mut runner = cluster.reproduce(&checkout, "lengthy", &more);
-    let runner = runner.stderr(Stdio::piped()).spawn().unwrap();
+    let runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let work = checkout.work();
     wait("a run that has begun", || {
         fs::read_dir(&work)

@@ -36,9 +36,7 @@ impl<'a> Layout<'a> {
 
     /// The command of all runs, before the run's number.
     pub(crate) fn commands(&self) -> Result<Vec<String>> {
-        // The same runs have the same commands.
-        let name = format!("commands-{}", self.campaign.runs[0].config.id());
-        self.plan(&self.folder.join(name), self.campaign)
+        self.plan(&self.folder.join(format!("commands-{}", Batch::name())), self.campaign)
     }
 
     /// What is done when all runs have been.
@@ -64,14 +62,15 @@ impl<'a> Layout<'a> {
         let mut batches = Vec::new();
         for entry in fs::read_dir(&self.folder)?.filter_map(Result::ok) {
             let (name, folder) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
-            // One that was not submitted has no note of it, or none yet.
+            if name.starts_with("commands-") {
+                continue;
+            }
+            // What is no plan, or is damaged, has no runs that could be told.
             let Ok(then) = Campaign::read(&folder.join(PLAN)) else { continue };
             let wanted = &self.campaign.runs;
             let place = |config| wanted.iter().position(|run| run.config == config);
             let jobs = then.runs.into_iter().map(|run| place(run.config)).collect();
-            if !name.starts_with("commands-") {
-                batches.push(Batch { name, folder, command: Vec::new(), jobs });
-            }
+            batches.push(Batch { name, folder, command: Vec::new(), jobs });
         }
         Ok(batches)
     }

@@ -318,6 +318,7 @@ fn counts<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
     match (running, waiting) {
         (0, 0) => String::new(),
         (_, 0) => format!("Slurm: {running} running"),
+        _ if reasons.is_empty() => format!("Slurm: {running} running, {waiting} waiting"),
         _ => format!("Slurm: {running} running, {waiting} waiting ({})", reasons.join(", ")),
     }
 }
