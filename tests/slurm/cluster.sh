@@ -54,15 +54,16 @@ END
 # From 23 on it looks for control groups that an ordinary user does not have.
 test "$(slurmd -V | grep -o '[0-9]*' | head -n 1)" -lt 23 || echo CgroupPlugin=disabled >cgroup.conf
 
-controller() { slurmctld -D -f slurm.conf >>log/out 2>&1 9>&- & }
+controller() { slurmctld -D -f "$SLURM_CONF" >>log/out 2>&1 9>&- & }
 
-# Whatever has our SLURM_CONF is ours: daemons, steps, jobs.
+# What has our SLURM_CONF or is at home in our folder is ours: daemons, steps, jobs.
 ours() {
-    local file
-    for file in /proc/[0-9]*/environ; do
-        tr '\0' '\n' 2>/dev/null <"$file" | grep -qxF "SLURM_CONF=$SLURM_CONF" || continue
-        file=${file#/proc/}
-        test "${file%/environ}" = $$ || test "${file%/environ}" = "$BASHPID" || echo "${file%/environ}"
+    local process
+    for process in /proc/[0-9]*; do
+        tr '\0' '\n' <"$process/environ" | grep -qxF "SLURM_CONF=$SLURM_CONF" ||
+            [[ $(readlink "$process/cwd")/ = "$folder"/* ]] || continue
+        process=${process#/proc/}
+        test "$process" = $$ || test "$process" = "$BASHPID" || echo "$process"
     done 2>/dev/null
 }
 
@@ -85,7 +86,7 @@ until test -S run/munge.sock; do
     sleep 0.05
 done
 controller
-slurmd -D -f slurm.conf -N localhost >>log/out 2>&1 &
+slurmd -D -f "$SLURM_CONF" -N localhost >>log/out 2>&1 &
 for _ in $(seq 300); do
     test "$(sinfo -h -o %T 2>/dev/null)" != idle || break
     sleep 0.1
