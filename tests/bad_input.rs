@@ -76,6 +76,15 @@ fn every_message_is_the_one_on_record() {
     check("an unknown verb", &["reprodcue"], &nothing, &[]);
     check("an unknown flag", &["plan", "--papr", "dai"], &nothing, &[]);
     check("no jobs", &["reproduce", "--paper", "dai", "--jobs", "0"], &nothing, &[]);
+    let slurm = [&smoke[..], &["--engine", "slurm", "--sbatch", "lines"]].concat();
+    let lines = |text: &'static str| move |c: &Checkout| fs::write(c.path("lines"), text).unwrap();
+    check("Slurm's lines without Slurm", &[&smoke[..], &["--sbatch", "lines"]].concat(), &nothing, &[]);
+    check("no file of lines for Slurm", &slurm, &nothing, &[]);
+    check("a line that is none of Slurm's", &slurm, &lines("#SBATCH --time=60\nmodule load cuda\n"), &[]);
+    check("a line that is ours to write", &slurm, &lines("#SBATCH --array=0-5\n"), &[]);
+    check("no Slurm", &slurm[..9], &nothing, &[("PATH", "nowhere")]);
+    check("no plan", &["run", "plan.toml", "0"], &nothing, &[]);
+    check("a plan that is none", &["run", "lines", "0"], &lines("schema = 1\nrun = []\n"), &[]);
     check("an unknown device", &[&PLAN[..], &["--device", "gpu"]].concat(), &nothing, &[]);
     check("a device that was not built for", &[&smoke[..], &["--device", "cuda"]].concat(), &nothing, &[]);
     check("an unknown task", &[&PLAN[..], &["--only", "task=HalfChetah-v5"]].concat(), &nothing, &[]);
