@@ -6,12 +6,14 @@
 //! tests hold the fused operation against.
 
 mod fused;
+mod gaussian;
 mod gradients;
 mod kernels;
 mod mlp;
 mod optim;
 mod squashed;
 
+pub use gaussian::{GaussianHeads, WeightDecay};
 pub use gradients::{Gradient, Gradients, backward};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter, Unit};

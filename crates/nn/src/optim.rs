@@ -43,6 +43,12 @@ impl Adam {
         Ok(Self { lr, steps: 0, moments })
     }
 
+    /// Steps taken.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Moves `theta` by one step against `gradient`.
     ///
     /// # Errors
