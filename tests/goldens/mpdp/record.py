@@ -69,12 +69,12 @@ class Case:
 
 
 CASES = (
-    Case("q-stop", 3, obs=4, act=2, max_action=0.5, temperature=0.2, target_entropy=None, penalty=0.5, stop="q",
+    Case("q-stop", 7, obs=4, act=2, max_action=0.5, temperature=0.2, target_entropy=None, penalty=0.5, stop="q",
          threshold_scale="mean-per-dimension", penalty_scale="mean", threshold=0.2),
     Case("v-stop", 5, obs=3, act=1, max_action=2.0, temperature=0.3, target_entropy=-1.0, penalty=0.02, stop="v",
          threshold_scale="mean", penalty_scale="sum", threshold=2.0, error_of_reward=True, mean_prediction=True,
          target_values=True, critic_penalty=True, longest_gradient=0.5),
-    Case("printed", 8, obs=3, act=2, max_action=1.0, temperature=0.1, target_entropy=None, penalty=0.5, stop="printed",
+    Case("printed", 29, obs=3, act=2, max_action=1.0, temperature=0.1, target_entropy=None, penalty=0.5, stop="printed",
          threshold_scale="sum", penalty_scale="mean-per-dimension", threshold=2.0, shared_policy=True,
          longest_gradient=None),
 )  # fmt: skip

@@ -10,9 +10,13 @@ pub type Termination = fn(&[f32]) -> bool;
 /// The termination of the task with this id; needs no simulator.
 ///
 /// # Errors
-/// [`BadInput`] when there is no such id.
+/// [`BadInput`] when there is no task of Gymnasium's with this id.
 pub fn termination(id: &str) -> Result<Termination, BadInput> {
-    Ok(find(id)?.ends)
+    let task = find(id).map_err(|_| {
+        BadInput::new(format!("task `{id}` has no termination function, which planning with a model needs"))
+            .help("`cargo xtask env list` lists the tasks that have one")
+    })?;
+    Ok(task.ends)
 }
 
 pub(super) fn ant(s: &[f32]) -> bool {
