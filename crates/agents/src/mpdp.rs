@@ -4,7 +4,7 @@
 use crate::actor::{theta_from_weights, weights_from_theta};
 use crate::dynamics::{Dynamics, DynamicsConfig, Fitted, Prediction};
 use crate::plan::{Fate, Imagined, PlanConfig, Stop, World, plan};
-use crate::tensors::{Transitions, scalar};
+use crate::tensors::{Transitions, normals, scalar};
 use crate::{Agent, Batch, Metrics, Sac, SacConfig, Weights};
 use anyhow::Result;
 use candle_core::{Device, Tensor, Var};
@@ -394,10 +394,6 @@ impl Streams {
             values: Stream::new(seed, "plan-values"),
         }
     }
-}
-
-fn normals(stream: &mut Stream, count: usize) -> Vec<f32> {
-    (0..count).map(|_| stream.normal() as f32).collect()
 }
 
 impl Draws for FromStreams<'_> {

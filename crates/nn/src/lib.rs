@@ -5,16 +5,20 @@
 //! and in float64, the same network is plain candle operations on views of the same variable, which is also what the
 //! tests hold the fused operation against.
 
+mod dropout;
 mod fused;
 mod gaussian;
 mod gradients;
+mod heads;
 mod kernels;
 mod mlp;
 mod optim;
 mod squashed;
 
-pub use gaussian::{GaussianHeads, WeightDecay};
+pub use dropout::Dropout;
+pub use gaussian::Gaussian;
 pub use gradients::{Gradient, Gradients, backward};
+pub use heads::{GaussianHeads, WeightDecay};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter, Unit};
 pub use optim::{Adam, polyak, state};

@@ -49,6 +49,11 @@ impl Adam {
         self.steps
     }
 
+    /// Takes further steps with another learning rate.
+    pub fn set_learning_rate(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
     /// Moves `theta` by one step against `gradient`.
     ///
     /// # Errors
