@@ -303,9 +303,10 @@ impl Imagination<'_> {
 
     fn fates(&self, prediction: &Prediction) -> Result<Vec<Fate>> {
         let fitted = self.dynamics.fitted().expect("no plan is made with a model that has seen nothing");
-        let (reward, next) = (prediction.reward.to_vec1::<f32>()?, prediction.next.to_vec2::<f32>()?);
-        let disagreement = prediction.disagreement.to_vec1::<f32>()?;
-        let rows = reward.iter().zip(&next).zip(disagreement);
+        let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        let (reward, next) = (values(&prediction.reward)?, values(&prediction.next)?);
+        let rows = reward.iter().zip(next.chunks_exact(prediction.next.dim(1)?));
+        let rows = rows.zip(values(&prediction.disagreement)?);
         Ok(rows.map(|((reward, next), u)| self.fate(fitted, *reward, next, u)).collect())
     }
 }

@@ -113,8 +113,8 @@ impl Mdp {
             for a in 0..self.actions {
                 let at = s * self.actions + a;
                 let p = policy[at];
-                for next in 0..n {
-                    row[next] -= self.discount * p * self.transition[at * n + next];
+                for (x, next) in row.iter_mut().zip(&self.transition[at * n..][..n]) {
+                    *x -= self.discount * p * next;
                 }
                 row[n] += p * (self.reward[at] - self.alpha * p.ln());
             }
@@ -243,13 +243,13 @@ fn improve(mdp: &Mdp, policy: &mut Table, horizon: usize) -> (Vec<f64>, Vec<f64>
     let v_new = mdp.evaluate(policy);
     let far = |v: &[f64]| best.iter().zip(v).map(|(best, v)| best - v).fold(f64::NEG_INFINITY, f64::max);
     let contraction = mdp.discount.powi(horizon as i32);
-    for s in 0..mdp.states {
+    for (s, best) in best.iter().enumerate() {
         assert!(
             v_old[s] <= j[s] + ROUNDING && j[s] <= v_new[s] + ROUNDING,
             "lemma 1: {v_old:?} {j:?} {v_new:?}"
         );
         assert!(longer[s] >= j[s] - ROUNDING, "lemma 3: {longer:?} {j:?}");
-        assert!(j[s] >= best[s] - contraction * far(&v_old) - ROUNDING, "theorem 4: {j:?}");
+        assert!(j[s] >= best - contraction * far(&v_old) - ROUNDING, "theorem 4: {j:?}");
     }
     assert!(far(&v_new) <= contraction * far(&v_old) + 1e-11, "theorem 4: {v_new:?}");
     (j, v_new)

@@ -60,8 +60,8 @@ fn sums(mean: &[Chunk], log_variance: &[Chunk], chunk: usize, chunks: usize) -> 
     let mut sums = Sums { centre: [0.0; LANES], first: [0.0; LANES], second: [0.0; LANES] };
     for k in 0..members {
         let mean = &mean[k * chunks + chunk];
-        for i in 0..LANES {
-            sums.centre[i] += mean[i];
+        for (centre, mean) in sums.centre.iter_mut().zip(mean) {
+            *centre += mean;
         }
     }
     for i in 0..LANES {
@@ -282,11 +282,10 @@ impl Heads {
         let log_variance = self.log_variance.as_flattened();
         for (row, (member, g)) in members.iter().zip(gradient.chunks_exact(dims + 1)).enumerate() {
             let plane = *member as usize * self.chunks * LANES;
-            for i in 0..dims {
-                let at = row * dims + i;
-                d_mean.as_flattened_mut()[plane + at] += g[i];
+            for (at, g) in (row * dims..).zip(&g[..dims]) {
+                d_mean.as_flattened_mut()[plane + at] += g;
                 let std = exp(0.5 * log_variance[plane + at]);
-                d_log_variance.as_flattened_mut()[plane + at] += g[i] * 0.5 * std * noise[at];
+                d_log_variance.as_flattened_mut()[plane + at] += g * 0.5 * std * noise[at];
             }
         }
         self.outputs_gradient(&d_mean, &d_log_variance)
