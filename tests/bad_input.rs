@@ -8,16 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A little checkout in a temporary folder, with the real experiment, to spoil as a case likes.
+/// A little checkout in a temporary folder, with the real experiments, to spoil as a case likes.
 struct Checkout(tempfile::TempDir);
 
 impl Checkout {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let experiment = folder.path().join("experiments/dai");
-        fs::create_dir_all(&experiment).unwrap();
-        for file in ["protocol.toml", "reference.toml", "claims.toml"] {
-            fs::copy(root().join("experiments/dai").join(file), experiment.join(file)).unwrap();
+        for experiment in ["experiments/dai", "experiments/mpdp"] {
+            fs::create_dir_all(folder.path().join(experiment)).unwrap();
+            for file in ["protocol.toml", "reference.toml", "claims.toml"] {
+                let file = Path::new(experiment).join(file);
+                fs::copy(root().join(&file), folder.path().join(&file)).unwrap();
+            }
         }
         Self(folder)
     }
@@ -139,6 +141,26 @@ fn every_message_is_the_one_on_record() {
         "an algorithm without its settings",
         &PLAN,
         &|c| c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"sac\""),
+        &[],
+    );
+    let (plan, planning) = (["plan", "--paper", "mpdp"], "experiments/mpdp/protocol.toml");
+    check("a plan of no steps", &plan, &|c| c.spoil(planning, "horizon = 25", "horizon = 0"), &[]);
+    check("an ensemble of one", &plan, &|c| c.spoil(planning, "members = 7", "members = 1"), &[]);
+    check("more elites than members", &plan, &|c| c.spoil(planning, "elites = 5", "elites = 8"), &[]);
+    check(
+        "weight decay of other layers",
+        &plan,
+        &|c| c.spoil(planning, "hidden = [64, 64, 64],", "hidden = [64, 64],"),
+        &[],
+    );
+    check(
+        "a task without a termination function",
+        &plan,
+        &|c| {
+            for field in ["id = ", "tasks = [", "tasks = ["] {
+                c.spoil(planning, &format!("{field}\"InvertedPendulum-v5\""), &format!("{field}\"Mock-v0\""));
+            }
+        },
         &[],
     );
     check("a profile without a length", &PLAN, &|c| c.spoil(protocol, "steps = 30_000\n", ""), &[]);

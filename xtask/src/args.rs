@@ -616,7 +616,11 @@ impl Which {
 impl Chosen {
     pub(crate) fn plan(&self, filters: &Filters) -> Result<Plan, BadInput> {
         let selection = Selection::parse(&self.experiment, &filters.only, &filters.except)?;
-        Plan::new(&self.experiment, &self.profile, &selection)
+        let plan = Plan::new(&self.experiment, &self.profile, &selection)?;
+        for cell in plan.cells.iter().filter(|cell| cell.config.mpdp.is_some()) {
+            envs::termination(&cell.config.task)?;
+        }
+        Ok(plan)
     }
 }
 

@@ -217,12 +217,20 @@ impl Replay {
     /// # Panics
     /// If nothing is held.
     pub fn draw(&self, size: usize, stream: &mut Stream, drawn: &mut Drawn) {
+        self.take((0..size).map(|_| stream.index(self.len())), drawn);
+    }
+
+    /// Puts all transitions that are held into `drawn`, the oldest first.
+    pub fn all(&self, drawn: &mut Drawn) {
+        self.take((self.pushed - self.len()..self.pushed).map(|row| row % self.capacity), drawn);
+    }
+
+    fn take(&self, indices: impl Iterator<Item = usize>, drawn: &mut Drawn) {
         let Drawn { observations, actions, rewards, not_terminal, next_observations } = drawn;
         for buffer in [&mut *observations, actions, rewards, not_terminal, next_observations] {
             buffer.clear();
         }
-        for _ in 0..size {
-            let index = stream.index(self.len());
+        for index in indices {
             let (s, row) = self.row(index).split_at(self.observation_dim);
             let (a, row) = row.split_at(self.action_dim);
             observations.extend_from_slice(s);
@@ -323,10 +331,14 @@ mod tests {
     #[test]
     fn draws_are_uniform_over_what_is_held() {
         let mut replay = Replay::new((1, 1), 5);
+        let mut drawn = Drawn::default();
         for i in 0..12 {
             replay.push(&[i as f32], &[0.0], 0.0, false, &[i as f32 + 1.0]);
+            replay.all(&mut drawn);
+            let held: Vec<f32> = ((i - 4).max(0)..=i).map(|i| i as f32).collect();
+            assert_eq!(drawn.observations, held);
+            assert!(drawn.next_observations.iter().zip(held).all(|(next, s)| *next == s + 1.0));
         }
-        let mut drawn = Drawn::default();
         replay.draw(500, &mut Stream::new(0, "replay"), &mut drawn);
         let mut seen = [0; 12];
         drawn.observations.iter().for_each(|x| seen[*x as usize] += 1);

@@ -8,7 +8,7 @@ mod mock;
 mod numpy;
 mod rollout;
 
-pub use gymnasium::MujocoEnv;
+pub use gymnasium::{MujocoEnv, Termination, termination};
 pub use rollout::{Actions, Rollout, Summary, rollout, rollout_files};
 
 use anyhow::Result;

@@ -160,3 +160,31 @@ fn environments_run_in_threads_of_their_own() {
 fn an_action_of_another_length_is_a_programmers_error() {
     make("Ant-v5").unwrap().step(Action::F32(&[0.0; 7]));
 }
+
+/// The termination that models of a task use says of every observation what the simulator says of its state.
+#[test]
+fn terminations_by_observation_are_the_simulators() {
+    for spec in envs::list() {
+        let mut env = make(spec.id).unwrap();
+        let ends = envs::termination(spec.id).unwrap();
+        let (starts, draws) = (&mut Stream::new(1, "env"), &mut Stream::new(2, "actions"));
+        let mut terminations = 0;
+        env.reset(starts);
+        for t in 0..1500 {
+            let mut number = || draws.uniform_in(-spec.action_limit, spec.action_limit) as f32;
+            let action: Vec<f32> = (0..spec.action_dim).map(|_| number()).collect();
+            let step = env.step(Action::F32(&action));
+            let s: Vec<f32> = env.observation().iter().map(|x| *x as f32).collect();
+            assert_eq!(ends(&s), step.terminated, "{} at {t}: {s:?}", spec.id);
+            if step.terminated {
+                terminations += 1;
+                env.reset(starts);
+            }
+        }
+        let never = spec.ends == "never";
+        assert!(if never { terminations == 0 } else { terminations > 0 }, "{}: {terminations}", spec.id);
+        let broken = vec![f32::NAN; spec.observation_dim];
+        assert_eq!(ends(&broken), !never, "{}", spec.id);
+    }
+    assert!(envs::termination("Mock-v0").is_err());
+}

@@ -28,6 +28,9 @@ pub struct Claim {
     pub arm: String,
     /// What it is compared with: another arm, `expert`, or the id of a source in `reference.toml`.
     pub baseline: String,
+    /// The column of `train.csv` that is compared; returns of evaluations where absent.
+    #[serde(default)]
+    pub of: Option<String>,
     /// The tasks it is claimed for; all of the profile's where absent.
     #[serde(default)]
     pub tasks: Option<Vec<String>>,

@@ -14,8 +14,9 @@ mod store;
 
 pub use claims::{Claim, Claims, Metric, Reading, Threshold, Window};
 pub use config::{
-    Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, MockFault, MockSettings, NoisePlacement,
-    ReplaySettings, RunConfig, RunId, SacSettings, ScheduleShape, Td3Settings,
+    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, MockFault, MockSettings,
+    ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
+    ScheduleShape, StopRule, Td3Settings,
 };
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Profile, Protocol, Statistics, Task};

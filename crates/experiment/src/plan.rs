@@ -163,6 +163,7 @@ fn base(experiment: &Experiment, task: &Task, settings: Settings) -> RunConfig {
         algorithm: Algorithm::Td3,
         td3: settings.td3,
         sac: settings.sac,
+        mpdp: settings.mpdp,
         replay: settings.replay,
         evaluation: settings.evaluation,
         dai: None,

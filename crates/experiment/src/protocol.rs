@@ -4,7 +4,9 @@ use crate::settings::{count, within};
 use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
 };
-use crate::{MockSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema};
+use crate::{
+    MockSettings, MpdpSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema,
+};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
@@ -45,9 +47,12 @@ pub struct Protocol {
     /// TD3's settings, for every arm of the algorithms `td3` and `td3-dai`, and for experts.
     #[serde(default)]
     pub td3: Option<Td3Settings>,
-    /// SAC's settings, for every arm of the algorithm `sac`.
+    /// SAC's settings, for every arm of the algorithms `sac` and `mpdp`.
     #[serde(default)]
     pub sac: Option<SacSettings>,
+    /// What MPDP adds, for every arm of the algorithm `mpdp`.
+    #[serde(default)]
+    pub mpdp: Option<MpdpSettings>,
     /// The replay buffer, for every arm.
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.

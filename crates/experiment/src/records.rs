@@ -248,6 +248,8 @@ pub struct Run {
     pub config: RunConfig,
     /// What it measured.
     pub evaluations: Evaluations,
+    /// `train.csv` as it is.
+    training: String,
     /// How it ended.
     pub status: Status,
     /// How long it took.
@@ -267,6 +269,7 @@ impl Run {
         let config = RunConfig::parse(&file, &config).map_err(|error| error.help(RESTORE))?;
         let (file, evaluations) = read(&directory.join("evals.csv"))?;
         let evaluations = Evaluations::parse(&file, &evaluations, config.evaluation.episodes)?;
+        let (_, training) = read(&directory.join("train.csv"))?;
         let status = parsed(directory, "status.toml")?;
         let timing: Timing = parsed(directory, "timing.toml")?;
         finite(directory, "timing.toml", &timing.numbers())?;
@@ -275,7 +278,8 @@ impl Run {
         if let Some(expert) = &expert {
             finite(directory, "expert.toml", &[expert.chosen_return, expert.score, expert.score_std])?;
         }
-        let run = Self { directory: directory.to_owned(), config, evaluations, status, timing, expert };
+        let run =
+            Self { directory: directory.to_owned(), config, evaluations, training, status, timing, expert };
         let ends = run.evaluations.rows.last().map(|row| row.step);
         if run.config.expert.is_none() && ends != Some(run.config.steps) {
             let file = directory.join("evals.csv").display().to_string();
@@ -287,6 +291,19 @@ impl Run {
             ));
         }
         Ok(run)
+    }
+
+    /// Step and value of a column of `train.csv`, where there is one.
+    pub fn logged(&self, column: &str) -> Vec<(u64, f64)> {
+        let mut lines = self.training.lines().map(|line| line.split(','));
+        let Some(place) = lines.next().and_then(|mut names| names.position(|name| name == column)) else {
+            return Vec::new();
+        };
+        let entry = |mut fields: std::str::Split<'_, char>| {
+            let step = fields.clone().next()?.parse().ok()?;
+            Some((step, fields.nth(place)?.parse().ok()?))
+        };
+        lines.filter_map(entry).collect()
     }
 
     /// SHA-256 of its files' names and contents, in the order of the names: no byte of the record changes without it.

@@ -1,6 +1,6 @@
 //! What a run is set to, and where a task, a profile or an arm departs from it.
 
-use crate::{Algorithm, Evaluation, Protocol, ReplaySettings, SacSettings, Td3Settings};
+use crate::{Algorithm, Evaluation, MpdpSettings, Protocol, ReplaySettings, SacSettings, Td3Settings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -14,6 +14,9 @@ pub struct Settings {
     /// SAC's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sac: Option<SacSettings>,
+    /// MPDP's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mpdp: Option<MpdpSettings>,
     /// The replay buffer's.
     pub replay: ReplaySettings,
     /// When and how the policy is evaluated.
@@ -25,6 +28,7 @@ impl Settings {
         Self {
             td3: protocol.td3.clone(),
             sac: protocol.sac.clone(),
+            mpdp: protocol.mpdp.clone(),
             replay: protocol.replay.clone(),
             evaluation: protocol.evaluation.clone(),
         }
@@ -44,6 +48,7 @@ impl Settings {
     pub(crate) fn missing(&self, algorithm: Algorithm) -> Option<&'static str> {
         let is_there = |table: &&str| match *table {
             "td3" => self.td3.is_some(),
+            "mpdp" => self.mpdp.is_some(),
             _ => self.sac.is_some(),
         };
         algorithm.tables().iter().copied().find(|table| !is_there(table))
@@ -52,7 +57,12 @@ impl Settings {
     /// Without the tables of other algorithms than `algorithm`.
     pub(crate) fn only(self, algorithm: Algorithm) -> Self {
         let takes = |table| algorithm.tables().contains(&table);
-        Self { td3: self.td3.filter(|_| takes("td3")), sac: self.sac.filter(|_| takes("sac")), ..self }
+        Self {
+            td3: self.td3.filter(|_| takes("td3")),
+            sac: self.sac.filter(|_| takes("sac")),
+            mpdp: self.mpdp.filter(|_| takes("mpdp")),
+            ..self
+        }
     }
 
     /// Says which setting has no meaning, if one has none.
@@ -77,11 +87,53 @@ impl Settings {
             count("sac.start_steps", sac.start_steps, u64::MAX)?;
             layers("sac.hidden", &sac.hidden)?;
         }
+        self.mpdp.as_ref().map_or(Ok(()), check_mpdp)?;
         count("replay.capacity", self.replay.capacity as u64, 1_000_000_000)?;
         count("replay.batch_size", self.replay.batch_size as u64, 1_000_000)?;
         count("replay.updates_per_step", self.replay.updates_per_step, u64::MAX)?;
         count("evaluation.episodes", self.evaluation.episodes as u64, 10_000)
     }
+}
+
+fn check_mpdp(mpdp: &MpdpSettings) -> Result<(), String> {
+    let model = &mpdp.model;
+    count("mpdp.horizon", mpdp.horizon, 10_000)?;
+    within("mpdp.penalty", mpdp.penalty, 0.0, 1e6)?;
+    within("mpdp.error_threshold", mpdp.error_threshold, -1e9, 1e9)?;
+    within("mpdp.range_margin", mpdp.range_margin, 0.0, 1e9)?;
+    within("mpdp.longest_gradient", mpdp.longest_gradient.unwrap_or(1.0), 1e-9, 1e9)?;
+    count("mpdp.fit_every", mpdp.fit_every, u64::MAX)?;
+    if model.members < 2 {
+        return Err(format!(
+            "`mpdp.model.members` is {}, and must be at least 2: a model's error is how much its members disagree",
+            model.members
+        ));
+    }
+    if model.elites == 0 || model.elites > model.members {
+        return Err(format!(
+            "`mpdp.model.elites` is {}, and must lie within 1 and the number of members, {}",
+            model.elites, model.members
+        ));
+    }
+    layers("mpdp.model.hidden", &model.hidden)?;
+    within("mpdp.model.learning_rate", model.learning_rate, 0.0, 1.0)?;
+    if model.weight_decay.len() != model.hidden.len() + 1 {
+        return Err(format!(
+            "`mpdp.model.weight_decay` has {} numbers, and must have one a layer: {}",
+            model.weight_decay.len(),
+            model.hidden.len() + 1
+        ));
+    }
+    for decay in &model.weight_decay {
+        within("mpdp.model.weight_decay", *decay, 0.0, 1e6)?;
+    }
+    count("mpdp.model.batch_size", model.batch_size as u64, u64::MAX)?;
+    within("mpdp.model.holdout", model.holdout, 0.0, 0.9)?;
+    count("mpdp.model.most_held_out", model.most_held_out as u64, u64::MAX)?;
+    count("mpdp.model.epochs", model.epochs, u64::MAX)?;
+    let [low, high] = model.log_variance;
+    within("mpdp.model.log_variance", high, -60.0, 60.0)?;
+    within("mpdp.model.log_variance", low, -60.0, high)
 }
 
 /// Puts every value of `departures` in place of the one of its name in `all`, table by table.

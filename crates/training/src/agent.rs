@@ -2,12 +2,16 @@
 
 use crate::expert::read_weights;
 use crate::mock::Mock;
-use agents::{Actor, Agent, Dai, DaiConfig, Sac, SacConfig, Schedule, Td3, Td3Config};
+use agents::plan::{PlanConfig, Stop};
+use agents::{
+    Actor, Agent, Dai, DaiConfig, DynamicsConfig, Mpdp, MpdpConfig, Sac, SacConfig, Schedule, Td3, Td3Config,
+};
 use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
 use experiment::{
-    Algorithm, DaiSettings, NoisePlacement, RunConfig, SacSettings, ScheduleShape, Td3Settings,
+    Algorithm, DaiSettings, ErrorScale, ModelSettings, MpdpSettings, NoisePlacement, RunConfig, SacSettings,
+    ScheduleShape, StopRule, Td3Settings,
 };
 use std::path::Path;
 
@@ -22,12 +26,14 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Re
         let settings = config.td3.as_ref().context("the configuration has no `[td3]`")?;
         Td3::new(td3_config(settings), dims, spec.action_limit, config.seed, &device)
     };
+    let sac = || config.sac.as_ref().map(sac_config).context("the configuration has no `[sac]`");
     match config.algorithm {
         Algorithm::Td3 => Ok(Box::new(td3()?)),
-        Algorithm::Sac => {
-            let settings = config.sac.as_ref().context("the configuration has no `[sac]`")?;
-            let limit = spec.action_limit;
-            Ok(Box::new(Sac::new(sac_config(settings), dims, limit, config.seed, &device)?))
+        Algorithm::Sac => Ok(Box::new(Sac::new(sac()?, dims, spec.action_limit, config.seed, &device)?)),
+        Algorithm::Mpdp => {
+            let settings = config.mpdp.as_ref().context("the configuration has no `[mpdp]`")?;
+            let (config_of_mpdp, ends) = (mpdp_config(settings, sac()?), envs::termination(&config.task)?);
+            Ok(Box::new(Mpdp::new(config_of_mpdp, dims, spec.action_limit, ends, config.seed, &device)?))
         }
         Algorithm::Td3Dai => {
             let dai = config.dai.as_ref().context("the configuration has no `[dai]`")?;
@@ -78,6 +84,54 @@ fn sac_config(settings: &SacSettings) -> SacConfig {
         temperature: settings.temperature,
         target_entropy: settings.target_entropy,
         start_steps: settings.start_steps,
+    }
+}
+
+fn mpdp_config(settings: &MpdpSettings, sac: SacConfig) -> MpdpConfig {
+    let scale = |scale| match scale {
+        ErrorScale::Sum => agents::ErrorScale::Sum,
+        ErrorScale::Mean => agents::ErrorScale::Mean,
+        ErrorScale::MeanPerDimension => agents::ErrorScale::MeanPerDimension,
+    };
+    let stop = match settings.stop {
+        StopRule::Q => Stop::Q,
+        StopRule::V => Stop::V,
+        StopRule::Printed => Stop::Printed,
+    };
+    MpdpConfig {
+        sac,
+        dynamics: dynamics_config(&settings.model),
+        plan: PlanConfig { horizon: settings.horizon as usize, penalty: settings.penalty, stop },
+        fit_every: settings.fit_every,
+        error_threshold: settings.error_threshold,
+        threshold_scale: scale(settings.threshold_scale),
+        penalty_scale: scale(settings.penalty_scale),
+        error_of_reward: settings.error_of_reward,
+        range_margin: settings.range_margin,
+        shared_policy: settings.shared_policy,
+        copy_when_reached: settings.copy_when_reached,
+        step_unreached: settings.step_unreached,
+        longest_gradient: settings.longest_gradient,
+        mean_prediction: settings.mean_prediction,
+        target_values: settings.target_values,
+        critic_penalty: settings.critic_penalty,
+    }
+}
+
+fn dynamics_config(settings: &ModelSettings) -> DynamicsConfig {
+    DynamicsConfig {
+        members: settings.members,
+        elites: settings.elites,
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        weight_decay: settings.weight_decay.clone(),
+        batch_size: settings.batch_size,
+        holdout: settings.holdout,
+        most_held_out: settings.most_held_out,
+        patience: settings.patience,
+        epochs: settings.epochs,
+        log_variance: settings.log_variance.into(),
+        learned_bounds: settings.learned_bounds,
     }
 }
 

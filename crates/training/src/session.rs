@@ -151,6 +151,12 @@ impl<'a> Session<'a> {
 
         if t >= config.start_steps() {
             let began = Instant::now();
+            if self.agent.fits_at(t) {
+                let mut all = Drawn::default();
+                self.replay.all(&mut all);
+                let metrics = self.agent.fit(&batch(&all))?;
+                self.log.add(&metrics);
+            }
             for _ in 0..config.replay.updates_per_step {
                 self.replay.draw(config.replay.batch_size, &mut self.draws, &mut self.drawn);
                 let metrics = self.agent.update(&batch(&self.drawn))?;

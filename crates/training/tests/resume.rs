@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use experiment::{
-    Algorithm, DaiSettings, Device, Evaluation, ExpertGoal, NoisePlacement, ReplaySettings, RunConfig,
-    SacSettings, ScheduleShape, Td3Settings,
+    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, ModelSettings, MpdpSettings,
+    NoisePlacement, ReplaySettings, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,6 +37,7 @@ fn config(task: &str, seed: u64) -> RunConfig {
             start_steps: 50,
         }),
         sac: None,
+        mpdp: None,
         replay: ReplaySettings { capacity: 130, batch_size: 16, updates_per_step: 1 },
         evaluation: Evaluation { every: 200, episodes: 1 },
         dai: None,
@@ -81,6 +82,43 @@ fn soft(task: &str) -> RunConfig {
         replay: ReplaySettings { updates_per_step: 2, ..config(task, 0).replay },
         ..config(task, 0)
     }
+}
+
+fn planned(task: &str) -> RunConfig {
+    let model = ModelSettings {
+        members: 3,
+        elites: 2,
+        hidden: vec![16],
+        learning_rate: 1e-3,
+        weight_decay: vec![1e-5, 1e-4],
+        batch_size: 32,
+        holdout: 0.2,
+        most_held_out: 50,
+        patience: 1,
+        epochs: 5,
+        log_variance: [-10.0, 0.5],
+        learned_bounds: true,
+    };
+    let mpdp = MpdpSettings {
+        horizon: 4,
+        penalty: 0.5,
+        penalty_scale: ErrorScale::Mean,
+        error_threshold: 1.0,
+        threshold_scale: ErrorScale::MeanPerDimension,
+        error_of_reward: false,
+        stop: StopRule::V,
+        range_margin: 1.0,
+        shared_policy: false,
+        copy_when_reached: true,
+        step_unreached: false,
+        longest_gradient: Some(100.0),
+        mean_prediction: false,
+        target_values: false,
+        critic_penalty: false,
+        fit_every: 70,
+        model,
+    };
+    RunConfig { arm: "mpdp".to_owned(), algorithm: Algorithm::Mpdp, mpdp: Some(mpdp), ..soft(task) }
 }
 
 struct Folder {
@@ -164,6 +202,7 @@ fn a_run_that_is_interrupted_anywhere_leaves_the_same_bytes() {
             (config(task, 0), None),
             (guided(task), Some(kept.as_path())),
             (soft(task), None),
+            (planned(task), None),
         ] {
             let expected = undisturbed(&config, expert).1;
             for _ in 0..3 {

@@ -11,9 +11,11 @@ mod half_cheetah;
 mod humanoid;
 mod inverted_pendulum;
 mod tasks;
+mod terminations;
 mod walkers;
 
 pub(crate) use tasks::{TASKS, find};
+pub use terminations::{Termination, termination};
 
 use crate::{Action, Env, Spec, Step};
 use anyhow::{Result, ensure};

@@ -1,5 +1,6 @@
 //! The table of the tasks.
 
+use super::terminations::{self, Termination};
 use super::{Rules, ant, half_cheetah, humanoid, inverted_pendulum, walkers};
 use crate::Spec;
 use anyhow::Result;
@@ -14,6 +15,8 @@ pub(crate) struct Task {
     /// Of positions and of velocities, at a reset.
     pub(crate) reset_noise: (Noise, Noise),
     pub(crate) rules: fn(&Model) -> Result<Box<dyn Rules>>,
+    /// `spec.ends`, by an observation.
+    pub(crate) ends: Termination,
 }
 
 /// What is added to each entry of the reference pose.
@@ -86,6 +89,7 @@ const fn ant(id: &'static str, observation_dim: usize, rules: MakeRules) -> Task
         sizes: (15, 14, 8, 14),
         reset_noise: (Noise::Uniform(0.1), Noise::Normal(0.1)),
         rules,
+        ends: terminations::ant,
     }
 }
 
@@ -105,6 +109,7 @@ const fn half_cheetah(id: &'static str) -> Task {
         sizes: (9, 9, 6, 8),
         reset_noise: (Noise::Uniform(0.1), Noise::Normal(0.1)),
         rules: |_| Ok(Box::new(half_cheetah::HalfCheetah)),
+        ends: terminations::half_cheetah,
     }
 }
 
@@ -124,6 +129,7 @@ const fn hopper(id: &'static str, rules: MakeRules) -> Task {
         sizes: (6, 6, 3, 5),
         reset_noise: (Noise::Uniform(5e-3), Noise::Uniform(5e-3)),
         rules,
+        ends: terminations::hopper,
     }
 }
 
@@ -143,6 +149,7 @@ const fn humanoid(id: &'static str, observation_dim: usize, rules: MakeRules) ->
         sizes: (24, 23, 17, 14),
         reset_noise: (Noise::Uniform(1e-2), Noise::Uniform(1e-2)),
         rules,
+        ends: terminations::humanoid,
     }
 }
 
@@ -162,6 +169,7 @@ const fn inverted_pendulum(id: &'static str, rules: MakeRules) -> Task {
         sizes: (2, 2, 1, 3),
         reset_noise: (Noise::Uniform(0.01), Noise::Uniform(0.01)),
         rules,
+        ends: terminations::inverted_pendulum,
     }
 }
 
@@ -181,5 +189,6 @@ const fn walker2d(id: &'static str, model: &'static str, rules: MakeRules) -> Ta
         sizes: (9, 9, 6, 8),
         reset_noise: (Noise::Uniform(5e-3), Noise::Uniform(5e-3)),
         rules,
+        ends: terminations::walker2d,
     }
 }
