@@ -49,6 +49,12 @@ pub(crate) fn control_cost(weight: f64, action: Action<'_>) -> f64 {
     }
 }
 
+/// `a.dot(b)` of two numbers each, as OpenBLAS rounds it on processors with fused multiply-adds, which is where the
+/// golden files are from.
+pub(crate) fn dot(a: [f64; 2], b: [f64; 2]) -> f64 {
+    a[1].mul_add(b[1], a[0] * b[0])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
