@@ -9,7 +9,8 @@
 
 D4RL's code runs on MuJoCo 3.2.7 through `mujoco_py_stand_in.py`. Its locomotion tasks take Gymnasium's version 4 for gym's
 version 2. A trajectory begins at D4RL's reset, with actions as in `record.py`; in AntMaze the ant is put beside the goal
-where actions are doubles, so that some steps are there and some are not. One id stands for all that differ in data only.
+where actions are doubles, so that some steps are there and some are not. One id stands for all that differ in data or in
+their time limit only.
 """
 
 import contextlib
@@ -32,7 +33,16 @@ IDS = {
     "halfcheetah-medium-v2": ["f32"],
     "hopper-medium-v2": BOTH,
     "walker2d-medium-v2": ["f64"],
+    "door-human-v1": ["f64"],
+    "hammer-human-v1": ["f32"],
+    "pen-human-v1": BOTH,
+    "relocate-human-v1": ["f32"],
 }
+# Its reward has a norm of 33 numbers, and its observation arctangents.
+NEAR = {"hammer-human-v1"}
+
+
+ADROIT = ("door", "hammer", "pen", "relocate")
 
 
 def gymnasiums(env_id):
@@ -63,7 +73,7 @@ stand_in.install(
     Walker2dEnv=gymnasiums("Walker2d-v4"),
     AntEnv=gymnasiums("Ant-v4"),
 )
-for suite in ("locomotion", "gym_mujoco"):
+for suite in ("locomotion", "gym_mujoco", "hand_manipulation_suite"):
     importlib.import_module(f"d4rl.{suite}")
 
 
@@ -75,24 +85,51 @@ def make(env_id, seed):
     # It prints its goals.
     with contextlib.redirect_stdout(io.StringIO()):
         env = getattr(importlib.import_module(module), name)(**row["kwargs"])
+        env.seed(seed)
         env.reset()
     return env, row
 
 
+def family(env_id):
+    return env_id.split("-")[0]
+
+
+def places(env):
+    """The parts of Adroit's model that a reset draws, as arrays to read and to write."""
+    model, name = env.model, type(env).__name__
+    if name == "PenEnvV0":
+        return [model.body_quat[model.body_name2id("target")]]
+    if name == "DoorEnvV0":
+        return [model.body_pos[model.body_name2id("frame")]]
+    if name == "HammerEnvV0":
+        return [model.body_pos[model.body_name2id("nail_board")]]
+    return [model.body_pos[model.body_name2id("Object")], model.site_pos[model.site_name2id("target")]]
+
+
 def inputs(env_id, dtype, seed):
-    env, _ = make(env_id, seed)
-    qpos, given = env.data.qpos.copy(), {}
-    if env_id.startswith("antmaze"):
+    env, row = make(env_id, seed)
+    qpos, given, steps = env.data.qpos.copy(), {}, row["max_episode_steps"] + 5
+    if family(env_id) == "antmaze":
         given["goal"] = np.array(env.target_goal)
         if dtype == "f64":
             qpos[:2] = given["goal"] - 0.3
-    actions = parity.random_actions(1.0, env.action_space.shape[0], dtype, seed)
+    elif family(env_id) in ADROIT:
+        given["goal"] = np.concatenate(places(env))
+    actions = parity.random_actions(1.0, env.action_space.shape[0], dtype, seed, steps)
     return {"qpos": qpos, "qvel": env.data.qvel.copy(), **given, "actions": actions}
 
 
 def replay(env_id, seed, given):
     env, row = make(env_id, seed)
-    if "goal" in given:
+    if family(env_id) in ADROIT:
+        env.sim.reset()
+        first = 0
+        for place in places(env):
+            place[:] = given["goal"][first : first + len(place)]
+            first += len(place)
+        env.set_state(given["qpos"], given["qvel"])
+        observation = env.get_obs()
+    elif "goal" in given:
         env.sim.reset()
         with contextlib.redirect_stdout(io.StringIO()):
             env.set_target_goal(given["goal"])
@@ -112,11 +149,10 @@ def registered():
     """What D4RL registers, and the mean of a thousand goals."""
     lines = ["# id, max_episode_steps, ref_min_score, ref_max_score, mean of 1000 goals: x, y"]
     for env_id, row in sorted(stand_in.REGISTERED.items()):
-        family = env_id.split("-")[0]
-        if not env_id.endswith("-v2") or family not in ("antmaze", "halfcheetah", "hopper", "walker2d"):
+        if not env_id.endswith("-v1" if family(env_id) in ADROIT else "-v2") or family(env_id) == "ant":
             continue
         columns = [env_id, row["max_episode_steps"], row["kwargs"]["ref_min_score"], row["kwargs"]["ref_max_score"]]
-        if family == "antmaze":
+        if family(env_id) == "antmaze":
             env, _ = make(env_id, 0)
             with contextlib.redirect_stdout(io.StringIO()):
                 goals = [(env.set_target(), env.target_goal)[1] for _ in range(1000)]

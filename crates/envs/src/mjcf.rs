@@ -82,6 +82,12 @@ impl Element {
         self.children.iter_mut().find_map(|child| child.find(is_it))
     }
 
+    /// Calls `visit` for this element and for all below.
+    pub(crate) fn walk(&mut self, visit: &mut impl FnMut(&mut Element)) {
+        visit(self);
+        self.children.iter_mut().for_each(|child| child.walk(visit));
+    }
+
     /// The element as the text of a file.
     pub(crate) fn to_xml(&self) -> String {
         let mut text = String::new();

@@ -3,6 +3,7 @@
 //! D4RL ran them on MuJoCo 2 through mujoco-py; here they run on 3.2.7, so its states follow other trajectories than
 //! D4RL's own, by small differences at each step (`docs/environments.md`).
 
+mod adroit;
 mod antmaze;
 mod locomotion;
 
@@ -12,7 +13,7 @@ pub(crate) const PACKAGE: &str = "d4rl 1.1";
 
 /// All of them.
 pub(crate) fn tasks() -> impl Iterator<Item = Task> {
-    antmaze::tasks().chain(locomotion::tasks())
+    antmaze::tasks().chain(locomotion::tasks()).chain(adroit::tasks())
 }
 
 /// `NormalizedBoxEnv`: an action on ±1 to one on ±`limit`, clipped, rounded as NumPy does.

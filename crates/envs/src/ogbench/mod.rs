@@ -6,6 +6,7 @@
 //! before, as the package does by default from 1.2 on.
 
 mod direction;
+mod manipulation;
 mod mazes;
 
 use crate::tasks::Task;
@@ -14,7 +15,7 @@ pub(crate) const PACKAGE: &str = "ogbench 1.2.2";
 
 /// All of them.
 pub(crate) fn tasks() -> impl Iterator<Item = Task> {
-    mazes::tasks().chain(direction::tasks())
+    mazes::tasks().chain(direction::tasks()).chain(manipulation::tasks())
 }
 
 /// Which state of a step decides whether the goal is reached.
