@@ -102,6 +102,33 @@ fn every_message_is_the_one_on_record() {
     check("a number out of range", &PLAN, &|c| c.spoil(protocol, "discount = 0.99", "discount = 1.99"), &[]);
     check("an uneven budget", &PLAN, &|c| c.spoil(protocol, "steps = 30_000", "steps = 30_001"), &[]);
     check(
+        "a departure that names nothing",
+        &PLAN,
+        &|c| c.spoil(protocol, "td3.start_steps = 3_000", "td3.strat_steps = 3_000"),
+        &[],
+    );
+    check(
+        "an algorithm without its settings",
+        &PLAN,
+        &|c| c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"sac\""),
+        &[],
+    );
+    check("a profile without a length", &PLAN, &|c| c.spoil(protocol, "steps = 30_000\n", ""), &[]);
+    check(
+        "an arm that is evaluated by itself",
+        &PLAN,
+        &|c| {
+            c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }")
+        },
+        &[],
+    );
+    check(
+        "experts without a goal",
+        &PLAN,
+        &|c| c.spoil(protocol, "published = { source = \"raphaelsenn\", task = \"Hopper-v5\" }", ""),
+        &[],
+    );
+    check(
         "a claim about no arm",
         &PLAN,
         &|c| c.spoil("experiments/dai/claims.toml", "\"td3-dai\"", "\"td3-dia\""),

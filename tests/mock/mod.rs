@@ -49,7 +49,7 @@ seed = 0
 [[task]]
 id = "Mock-v0"
 title = "Mock"
-expert = { source = "nobody", task = "Mock-v0" }
+published = { source = "nobody", task = "Mock-v0" }
 
 [profile.brief]
 about = "One run."
@@ -57,7 +57,7 @@ tasks = ["Mock-v0"]
 arms = ["fine"]
 seeds = [0]
 steps = 4
-evaluate_every = 2
+set = { evaluation.every = 2 }
 
 [profile.campaign]
 about = "Six runs."
@@ -65,7 +65,7 @@ tasks = ["Mock-v0"]
 arms = ["fine", "slow"]
 seeds = [0, 1, 2]
 steps = 100
-evaluate_every = 25
+set = { evaluation.every = 25 }
 
 [profile.long]
 about = "One run that takes minutes."

@@ -92,6 +92,23 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// The tables of settings that it takes.
+    pub(crate) fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::Td3 | Self::Td3Dai => &["td3"],
+            Self::Sac => &["sac"],
+        }
+    }
+
+    /// Its name in files.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Td3 => "td3",
+            Self::Td3Dai => "td3-dai",
+            Self::Sac => "sac",
+        }
+    }
+
     /// Its name in papers.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -156,6 +173,18 @@ pub struct ReplaySettings {
     pub capacity: usize,
     /// Transitions drawn for each update.
     pub batch_size: usize,
+    /// Updates an environment step.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub updates_per_step: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 /// Evaluation without noise, from the same start states every time.

@@ -9,6 +9,7 @@ mod plan;
 mod protocol;
 mod records;
 mod reference;
+mod settings;
 mod store;
 
 pub use claims::{Claim, Claims, Metric, Reading, Threshold, Window};
@@ -20,6 +21,7 @@ pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Profile, Protocol, Statistics, Task};
 pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
 pub use reference::{Reference, Score, Source, SpreadKind};
+pub use settings::Settings;
 pub use store::{Locked, Progress, RunState, Store};
 
 /// The version of every file that this crate writes or reads. A file of another version is refused, not guessed at.

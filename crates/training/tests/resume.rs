@@ -36,7 +36,7 @@ fn config(task: &str, seed: u64) -> RunConfig {
             start_steps: 50,
         }),
         sac: None,
-        replay: ReplaySettings { capacity: 130, batch_size: 16 },
+        replay: ReplaySettings { capacity: 130, batch_size: 16, updates_per_step: 1 },
         evaluation: Evaluation { every: 200, episodes: 1 },
         dai: None,
         expert: None,
@@ -77,6 +77,7 @@ fn soft(task: &str) -> RunConfig {
         algorithm: Algorithm::Sac,
         td3: None,
         sac: Some(sac),
+        replay: ReplaySettings { updates_per_step: 2, ..config(task, 0).replay },
         ..config(task, 0)
     }
 }
