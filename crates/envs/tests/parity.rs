@@ -203,6 +203,8 @@ tasks! {
     pointmaze_giant_singletask "pointmaze-giant-singletask-task1-v0"
     pointmaze_large_singletask "pointmaze-large-singletask-task1-v0"
     pointmaze_medium_singletask "pointmaze-medium-singletask-task1-v0"
+    puzzle_3x3 "puzzle-3x3-singletask-task1-v0"
+    puzzle_4x4 "puzzle-4x4-singletask-task1-v0"
     relocate "relocate-human-v1"
     walker2d_d4rl "walker2d-medium-v2"
 }

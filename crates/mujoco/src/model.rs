@@ -58,7 +58,7 @@ impl Model {
         Self::compile(library, file.path()).map_err(|message| {
             let source = source.display();
             BadInput::new(format!("MuJoCo cannot compile the model made of parts in {source}: {message}"))
-                .help("remove that folder, and the next run fetches it again")
+                .help("remove that folder, and the next run fetches it again; or see REPRISE_D4RL and REPRISE_OGBENCH")
                 .into()
         })
     }

@@ -133,6 +133,16 @@ pub(crate) const OGBENCH: Package = Package {
             ".stl",
             "manipspace/descriptions/robotiq_2f85/assets/",
         ),
+        nested(
+            "ogbench/manipspace/descriptions/metaworld/drawer/",
+            ".stl",
+            "manipspace/descriptions/metaworld/drawer/",
+        ),
+        nested(
+            "ogbench/manipspace/descriptions/metaworld/window/",
+            ".stl",
+            "manipspace/descriptions/metaworld/window/",
+        ),
         flat("ogbench-1.2.2.dist-info/", "LICENSE"),
     ],
     key_file: "locomaze/assets/ant.xml",

@@ -22,7 +22,6 @@ const SCALE: f64 = 10.0;
 
 const ACTION_RANGE: [f64; ACTION] = [0.05, 0.05, 0.05, 0.3, 1.0];
 const WORKSPACE: [[f64; 3]; 2] = [[0.25, -0.35, 0.02], [0.6, 0.35, 0.35]];
-const START: [[f64; 3]; 2] = [[0.25, -0.35, 0.20], [0.6, 0.35, 0.35]];
 const HOME: [f64; JOINTS] = [-FRAC_PI_2, -FRAC_PI_2, FRAC_PI_2, -FRAC_PI_2, -FRAC_PI_2, 0.0];
 /// Of the gripper when it points downwards.
 const DOWN: Rotation = Rotation([0.0, 1.0, 0.0, 0.0]);
@@ -65,9 +64,9 @@ impl Arm {
         Ok(Self { inverse_kinematics, pinch, right_pad, flange, effector: [0.0; 4] })
     }
 
-    /// Places the gripper at random, open and pointing downwards.
-    pub(super) fn begin(&mut self, data: &mut Data, stream: &mut Stream) {
-        let translation = std::array::from_fn(|i| stream.uniform_in(START[0][i], START[1][i]));
+    /// Places the gripper at random between two corners, open and pointing downwards.
+    pub(super) fn begin(&mut self, data: &mut Data, stream: &mut Stream, [low, high]: &[[f64; 3]; 2]) {
+        let translation = std::array::from_fn(|i| stream.uniform_in(low[i], high[i]));
         let rotation = Rotation::about_z(stream.uniform_in(-PI, PI)).after(DOWN);
         let target = Pose { rotation, translation }.times(self.flange);
         let joints = self.inverse_kinematics.solve(&target, &HOME);

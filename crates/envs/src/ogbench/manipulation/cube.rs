@@ -18,6 +18,8 @@ use state::Archive;
 use std::f64::consts::TAU;
 use streams::Stream;
 
+/// Where the gripper begins.
+const START: [[f64; 3]; 2] = [[0.25, -0.35, 0.20], [0.6, 0.35, 0.35]];
 /// How near its place a cube counts as there.
 const RADIUS: f64 = 0.04;
 /// What is seen of a cube.
@@ -55,7 +57,7 @@ const FAMILIES: [(&str, usize, u32, [[Places; 2]; 5]); 2] = [
     ),
 ];
 
-pub(crate) fn tasks() -> impl Iterator<Item = Task> {
+pub(super) fn tasks() -> impl Iterator<Item = Task> {
     FAMILIES.into_iter().flat_map(|(family, default_task, max_episode_steps, tasks)| {
         ids(family, default_task).into_iter().map(move |(id, task, timing)| {
             let [start, goal] = tasks[task - 1];
@@ -99,7 +101,7 @@ fn make(start: Places, goal: Places, timing: SuccessTiming) -> Make {
 }
 
 /// The bodies of the package's one cube and its target, with this cube's number.
-fn numbered(mut one: Element, cube: usize) -> Result<Vec<Element>> {
+pub(super) fn numbered(mut one: Element, cube: usize) -> Result<Vec<Element>> {
     one.walk(&mut |element| {
         if let Some(stem) = element.get("name").and_then(|name| name.strip_suffix("_0")) {
             element.set("name", &format!("{stem}_{cube}"));
@@ -130,7 +132,7 @@ impl Cubes {
 impl Rules for Cubes {
     fn begin(&mut self, data: &mut Data, stream: &mut Stream, goal: &mut [f64]) {
         goal.copy_from_slice(self.goal.as_flattened());
-        self.arm.begin(data, stream);
+        self.arm.begin(data, stream, &START);
         for (cube, &[x, y, z]) in self.start.iter().enumerate() {
             let qpos = &mut data.qpos_mut()[FIRST + 7 * cube..][..7];
             qpos[..3].copy_from_slice(&[

@@ -7,6 +7,11 @@ mod arm;
 mod cube;
 mod ik;
 mod pose;
+mod puzzle;
 mod scene;
 
-pub(crate) use cube::tasks;
+use crate::tasks::Task;
+
+pub(crate) fn tasks() -> impl Iterator<Item = Task> {
+    cube::tasks().chain(puzzle::tasks())
+}
