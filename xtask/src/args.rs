@@ -380,7 +380,8 @@ pub(crate) enum EnvVerb {
     #[command(
         long_about = "Replay given actions from a given state, to compare with another implementation.\n\n\
                       in.npz: qpos [nq], qvel [nv], actions [T, act] (float32 or float64; the control cost is \
-                      computed in that precision, as Gymnasium does).\nout.npz: observations [T+1, obs], rewards [T], \
+                      computed in that precision, as Gymnasium does), and goal in tasks that have one \
+                      (docs/environments.md says what its numbers are).\nout.npz: observations [T+1, obs], rewards [T], \
                       terminated [T], truncated [T], and qpos, qvel after each step. It steps on past a \
                       termination, as Gymnasium does.",
         after_help = "Example:\n  cargo xtask env rollout --env Hopper-v5 --input in.npz --output out.npz"
