@@ -8,16 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A little checkout in a temporary folder, with the real experiment, to spoil as a case likes.
+/// A little checkout in a temporary folder, with the real experiments, to spoil as a case likes.
 struct Checkout(tempfile::TempDir);
 
 impl Checkout {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let experiment = folder.path().join("experiments/dai");
-        fs::create_dir_all(&experiment).unwrap();
-        for file in ["protocol.toml", "reference.toml", "claims.toml"] {
-            fs::copy(root().join("experiments/dai").join(file), experiment.join(file)).unwrap();
+        for experiment in ["experiments/dai", "experiments/mpdp"] {
+            fs::create_dir_all(folder.path().join(experiment)).unwrap();
+            for file in ["protocol.toml", "reference.toml", "claims.toml"] {
+                let file = Path::new(experiment).join(file);
+                fs::copy(root().join(&file), folder.path().join(&file)).unwrap();
+            }
         }
         Self(folder)
     }
@@ -76,6 +78,15 @@ fn every_message_is_the_one_on_record() {
     check("an unknown verb", &["reprodcue"], &nothing, &[]);
     check("an unknown flag", &["plan", "--papr", "dai"], &nothing, &[]);
     check("no jobs", &["reproduce", "--paper", "dai", "--jobs", "0"], &nothing, &[]);
+    let slurm = [&smoke[..], &["--engine", "slurm", "--sbatch", "lines"]].concat();
+    let lines = |text: &'static str| move |c: &Checkout| fs::write(c.path("lines"), text).unwrap();
+    check("Slurm's lines without Slurm", &[&smoke[..], &["--sbatch", "lines"]].concat(), &nothing, &[]);
+    check("no file of lines for Slurm", &slurm, &nothing, &[]);
+    check("a line that is none of Slurm's", &slurm, &lines("#SBATCH --time=60\nmodule load cuda\n"), &[]);
+    check("a line that is ours to write", &slurm, &lines("#SBATCH --array=0-5\n"), &[]);
+    check("no Slurm", &slurm[..9], &nothing, &[("PATH", "nowhere")]);
+    check("no plan", &["run", "plan.toml", "0"], &nothing, &[]);
+    check("a plan that is none", &["run", "lines", "0"], &lines("schema = 1\nrun = []\n"), &[]);
     check("an unknown device", &[&PLAN[..], &["--device", "gpu"]].concat(), &nothing, &[]);
     check("a device that was not built for", &[&smoke[..], &["--device", "cuda"]].concat(), &nothing, &[]);
     check("an unknown task", &[&PLAN[..], &["--only", "task=HalfChetah-v5"]].concat(), &nothing, &[]);
@@ -85,7 +96,26 @@ fn every_message_is_the_one_on_record() {
     check("filters that leave nothing", &[&PLAN[..], &["--only", "seed=99"]].concat(), &nothing, &[]);
     check("a misspelt key", &PLAN, &|c| c.spoil(protocol, "discount", "discuont"), &[]);
     check("no TOML", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = = 1"), &[]);
-    check("another schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7"), &[]);
+    check("a newer schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7\nnew = true"), &[]);
+    let claims = "experiments/dai/claims.toml";
+    check("an older schema", &PLAN, &|c| c.spoil(claims, "schema = 1", "schema = 0"), &[]);
+    let newer = |c: &Checkout| {
+        fs::create_dir_all(c.path("r/dai")).unwrap();
+        fs::write(c.path("r/dai/reprise.toml"), "schema = 2\npaper = \"dai\"\n").unwrap();
+    };
+    check("results of a newer schema", &[&PLAN[..], &["--results", "r"]].concat(), &newer, &[]);
+    check(
+        "an arm that leads elsewhere",
+        &PLAN,
+        &|c| c.spoil(protocol, "id = \"td3\"", "id = \"../../td3\""),
+        &[],
+    );
+    check(
+        "a buffer beyond any memory",
+        &PLAN,
+        &|c| c.spoil(protocol, "capacity = ", "capacity = 1000000"),
+        &[],
+    );
     check("a seed twice", &PLAN, &|c| c.spoil(protocol, "seeds = [0, 1, 2]", "seeds = [0, 1, 1]"), &[]);
     check(
         "a task of no definition",
@@ -111,6 +141,26 @@ fn every_message_is_the_one_on_record() {
         "an algorithm without its settings",
         &PLAN,
         &|c| c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"sac\""),
+        &[],
+    );
+    let (plan, planning) = (["plan", "--paper", "mpdp"], "experiments/mpdp/protocol.toml");
+    check("a plan of no steps", &plan, &|c| c.spoil(planning, "horizon = 25", "horizon = 0"), &[]);
+    check("an ensemble of one", &plan, &|c| c.spoil(planning, "members = 7", "members = 1"), &[]);
+    check("more elites than members", &plan, &|c| c.spoil(planning, "elites = 5", "elites = 8"), &[]);
+    check(
+        "weight decay of other layers",
+        &plan,
+        &|c| c.spoil(planning, "hidden = [64, 64, 64],", "hidden = [64, 64],"),
+        &[],
+    );
+    check(
+        "a task without a termination function",
+        &plan,
+        &|c| {
+            for field in ["id = ", "tasks = [", "tasks = ["] {
+                c.spoil(planning, &format!("{field}\"InvertedPendulum-v5\""), &format!("{field}\"Mock-v0\""));
+            }
+        },
         &[],
     );
     check("a profile without a length", &PLAN, &|c| c.spoil(protocol, "steps = 30_000\n", ""), &[]);

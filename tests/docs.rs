@@ -20,10 +20,10 @@ fn pages() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// What follows `cargo xtask` in a text: up to a backtick, or to the end of an indented line.
+/// What follows `cargo xtask` in a text: up to a backtick, the end of an indented line, or where its output goes.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let rests = text.split("cargo xtask ").skip(1);
-    let commands = rests.map(|rest| rest.split(['`', '\n']).next().unwrap_or_default());
+    let commands = rests.map(|rest| rest.split(['`', '\n', '>']).next().unwrap_or_default());
     commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
@@ -38,8 +38,8 @@ fn plan(arguments: &[String]) -> Vec<String> {
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().unwrap().clone();
         match argument.as_str() {
-            "--fresh" => {}
-            "--jobs" | "--figures" => drop(value()),
+            "--fresh" | "--detach" => {}
+            "--jobs" | "--figures" | "--engine" | "--sbatch" => drop(value()),
             "--task" | "--arm" | "--seed" => {
                 plan.extend(["--only".to_owned(), format!("{}={}", &argument[2..], value())]);
             }

@@ -160,6 +160,80 @@ class Sac(Learner):
         return 1
 
 
+class Mpdp(Sac):
+    """MPDP's update with a fixed temperature and plans that all go `PLAN` steps, as PyTorch code of ensembles has it: a
+    batched product a layer for all members."""
+
+    PLAN = 5
+    MEMBERS = 7
+
+    def __init__(self, args):
+        super().__init__(args)
+        torch, o, a = self.torch, args.observation, args.action
+        self.policies = [self.nets[0], *(self.network(o, 2 * a) for _ in range(self.PLAN - 1))]
+        self.adams = [torch.optim.Adam(net.parameters(), lr=3e-4) for net in self.policies]
+        sizes = [o + a, 200, 200, 200, 200, 2 * (1 + o)]
+        weight = lambda i, o: torch.randn(self.MEMBERS, i, o) / (2 * i**0.5)
+        self.model = [(weight(i, o), torch.zeros(self.MEMBERS, 1, o)) for i, o in zip(sizes, sizes[1:])]
+
+    def sample(self, s, net=None):
+        self.nets[0], first = net or self.nets[0], self.nets[0]
+        drawn = super().sample(s)
+        self.nets[0] = first
+        return drawn
+
+    def predict(self, s, a):
+        """Reward and next state by a random elite, and the members' mean divergence from the others."""
+        torch, others = self.torch, self.MEMBERS - 1
+        x = torch.cat([s, a], 1).expand(self.MEMBERS, -1, -1)
+        for w, b in self.model[:-1]:
+            x = torch.nn.functional.silu(torch.baddbmm(b, x, w))
+        w, b = self.model[-1]
+        mean, raw = torch.baddbmm(b, x, w).chunk(2, dim=2)
+        softplus = torch.nn.functional.softplus
+        log_variance = 0.5 - softplus(0.5 - raw)
+        log_variance = -10 + softplus(log_variance + 10)
+        variance = log_variance.exp()
+        square = variance + mean.square()
+        rest_mean = (mean.sum(0) - mean) / others
+        rest_variance = ((square.sum(0) - square) / others - rest_mean.square()).clamp(min=1e-8)
+        kl = 0.5 * (rest_variance.log() - log_variance + (variance + (mean - rest_mean).square()) / rest_variance - 1)
+        error = kl[:, :, 1:].sum(2).mean(0)
+        members, rows = torch.randint(0, 5, (len(s),)), torch.arange(len(s))
+        draw = mean[members, rows] + variance[members, rows].sqrt() * torch.randn(len(s), mean.shape[2])
+        return draw[:, 0], s + draw[:, 1:], error
+
+    def update(self):
+        torch = self.torch
+        _, q1, q2 = self.nets
+        _, q1_target, q2_target = self.targets
+        s, a, r, next_s, ended = self.draw()
+        alpha = 0.2
+        with torch.no_grad():
+            next_a, next_density = self.sample(next_s)
+            next_sa = torch.cat([next_s, next_a], 1)
+            next_value = torch.min(q1_target(next_sa), q2_target(next_sa)) - alpha * next_density
+            y = r + (1 - ended) * 0.99 * next_value
+        self.step_critics(s, a, y)
+        objective = 0
+        for t, policy in enumerate(self.policies):
+            action, density = self.sample(s, policy)
+            soft = -alpha * density[:, 0]
+            if t + 1 == self.PLAN:
+                sa = torch.cat([s, action], 1)
+                objective = objective + 0.99**t * (torch.min(q1(sa), q2(sa))[:, 0] + soft)
+                break
+            reward, s, error = self.predict(s, action)
+            objective = objective + 0.99**t * (reward + soft - 0.5 * error)
+        for adam in self.adams:
+            adam.zero_grad()
+        (-objective.mean()).backward()
+        for adam in self.adams:
+            adam.step()
+        self.polyak(1)
+        return 1
+
+
 def updates(learner):
     for _ in range(4):
         learner.update()
@@ -320,6 +394,7 @@ def sgemm(args):
 PARTS = {
     "torch-td3": lambda args: updates(Td3(args)),
     "torch-sac": lambda args: updates(Sac(args)),
+    "torch-mpdp": lambda args: updates(Mpdp(args)),
     "torch-networks": torch_networks,
     "torch-training": torch_training,
     "sb3-td3": lambda args: sb3(args, "TD3"),

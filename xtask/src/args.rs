@@ -23,7 +23,8 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  cargo xtask reproduce --paper dai\n  cargo xtask reproduce --paper dai \
                             --profile early --jobs 8\n  cargo xtask reproduce --paper dai --profile smoke --results \
-                            /tmp/mine --fresh"
+                            /tmp/mine --fresh\n  cargo xtask reproduce --paper dai --profile paper --engine slurm \
+                            --jobs 64\n  cargo xtask reproduce --paper dai --profile early --engine commands"
     )]
     Reproduce(ReproduceArgs),
     /// Show a profile's runs: which are recorded, which are missing, and how long those would take
@@ -117,6 +118,9 @@ pub(crate) enum Verb {
     /// One contestant of `bench`, in a process of its own
     #[command(hide = true)]
     Contestant(ContestantArgs),
+    /// One run of a plan file: what Slurm's tasks and printed commands execute
+    #[command(hide = true)]
+    Run(RunArgs),
     /// One run, in a process of its own (started by the runner)
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -153,9 +157,19 @@ pub(crate) struct Filters {
 /// How to run.
 #[derive(Args, Clone)]
 pub(crate) struct How {
-    /// Worker processes at a time; one a core where absent
+    /// Who makes the runs: processes on this machine, Slurm, or whoever takes the commands that are printed
+    #[arg(long, value_enum, default_value_t = EngineKind::Local)]
+    pub(crate) engine: EngineKind,
+    /// Runs at a time: worker processes, one a core where absent; with `--engine slurm` the tasks of an array, where
+    /// absent as many as Slurm likes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// With `--engine slurm`: a file of `#SBATCH` lines for every job, such as partition, time and account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sbatch: Option<PathBuf>,
+    /// With `--engine slurm`: do not wait; a last job draws the figures when all others have ended
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// Start over: train again what is recorded, each new run taking the old one's place when it is finished, and go
     /// on from no checkpoint
     #[arg(long)]
@@ -163,7 +177,8 @@ pub(crate) struct How {
     /// Seconds between a run's checkpoints; they cost at most 1 % of its time. 0: after every step
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = interval)]
     pub(crate) checkpoint_every: f64,
-    /// GiB of memory that a worker may ask for; the memory that is available, shared, but at least 4 where absent
+    /// GiB of memory that a worker may ask for, and its Slurm job gets; where absent, the memory that is available,
+    /// shared, but at least 4
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) memory: Option<u64>,
     /// Seconds after which a worker that says nothing is killed
@@ -172,6 +187,37 @@ pub(crate) struct How {
     /// How often a run is tried that is killed, hangs, or finds the disk full; what it did itself is not tried again
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tries: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineKind {
+    /// Worker processes on this machine
+    Local,
+    /// Job arrays of Slurm; docs/engines.md
+    Slurm,
+    /// Nobody: one command a run is printed, to be executed anywhere that sees the results; docs/engines.md
+    Commands,
+}
+
+impl How {
+    /// The user's own lines for Slurm.
+    pub(crate) fn sbatch_lines(&self) -> Result<Vec<String>, BadInput> {
+        if self.engine != EngineKind::Slurm && (self.sbatch.is_some() || self.detach) {
+            return Err(BadInput::new("--sbatch and --detach are for Slurm").help("add `--engine slurm`"));
+        }
+        let Some(path) = &self.sbatch else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BadInput::new(format!("cannot read {}: {error}", path.display())))?;
+        engines::user_lines(&path.display().to_string(), &text)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// The plan file
+    pub(crate) plan: PathBuf,
+    /// Which of its runs, from 0
+    pub(crate) index: usize,
 }
 
 #[derive(Args)]
@@ -334,7 +380,8 @@ pub(crate) enum EnvVerb {
     #[command(
         long_about = "Replay given actions from a given state, to compare with another implementation.\n\n\
                       in.npz: qpos [nq], qvel [nv], actions [T, act] (float32 or float64; the control cost is \
-                      computed in that precision, as Gymnasium does).\nout.npz: observations [T+1, obs], rewards [T], \
+                      computed in that precision, as Gymnasium does), and goal in tasks that have one \
+                      (docs/environments.md says what its numbers are).\nout.npz: observations [T+1, obs], rewards [T], \
                       terminated [T], truncated [T], and qpos, qvel after each step. It steps on past a \
                       termination, as Gymnasium does.",
         after_help = "Example:\n  cargo xtask env rollout --env Hopper-v5 --input in.npz --output out.npz"
@@ -515,9 +562,9 @@ pub(crate) struct WorkerArgs {
     /// Bytes of memory that it may ask for
     #[arg(long)]
     pub(crate) memory: u64,
-    /// Whether to take the place of a recorded run
+    /// The record whose place it takes
     #[arg(long)]
-    pub(crate) replace: bool,
+    pub(crate) replaces: Option<String>,
 }
 
 /// What [`Which`] names, read and checked.
@@ -539,6 +586,20 @@ impl Which {
         Ok(Chosen { experiment, profile, store, results })
     }
 
+    /// The `report` on these runs, from wherever in the checkout.
+    pub(crate) fn report(&self, figures: Option<&PathBuf>) -> Vec<String> {
+        let mut words =
+            ["report", "--paper", &self.paper, "--profile", &self.profile].map(str::to_owned).to_vec();
+        for (flag, folder) in [("--results", self.results.as_ref()), ("--figures", figures)] {
+            let folder = folder.and_then(|folder| std::path::absolute(folder).ok());
+            words.extend(folder.into_iter().flat_map(|f| [flag.to_owned(), f.display().to_string()]));
+        }
+        if self.device == Some(Device::Cuda) {
+            words.extend(["--device", "cuda"].map(str::to_owned));
+        }
+        words
+    }
+
     /// Where this profile's figures and tables lie.
     pub(crate) fn figures(&self, figures: Option<&PathBuf>) -> Result<PathBuf> {
         let folder = match figures {
@@ -556,7 +617,11 @@ impl Which {
 impl Chosen {
     pub(crate) fn plan(&self, filters: &Filters) -> Result<Plan, BadInput> {
         let selection = Selection::parse(&self.experiment, &filters.only, &filters.except)?;
-        Plan::new(&self.experiment, &self.profile, &selection)
+        let plan = Plan::new(&self.experiment, &self.profile, &selection)?;
+        for cell in plan.cells.iter().filter(|cell| cell.config.mpdp.is_some()) {
+            envs::termination(&cell.config.task)?;
+        }
+        Ok(plan)
     }
 }
 

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor, Var};
 use clap::ValueEnum;
 use diagnostics::BadInput;
-use experiment::{Algorithm, Plan, RunConfig, SacSettings, Selection};
+use experiment::{
+    Algorithm, ErrorScale, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection, StopRule,
+};
 use nn::{Head, Mlp, Unit};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
@@ -119,6 +121,8 @@ impl Contestant {
 pub(crate) enum What {
     /// Updates of TD3 and of SAC, against the rate of products and against peers
     Updates,
+    /// Updates of MPDP whose plans all go five steps
+    Planning,
     /// Forward and backward through networks as offline agents have them: 512-512-512-512, GELU, layer normalisation
     Networks,
     /// Environment steps, against Gymnasium
@@ -135,6 +139,7 @@ impl What {
     fn name(self) -> &'static str {
         match self {
             Self::Updates => "updates",
+            Self::Planning => "planning",
             Self::Networks => "networks",
             Self::Steps => "environment steps",
             Self::Training => "whole training loop",
@@ -339,6 +344,21 @@ impl<'a> Contest<'a> {
         compare(self.args, What::Updates, title, "updates/s", Some(flop), all)
     }
 
+    /// Updates of MPDP.
+    fn planning(&self) -> Result<Comparison> {
+        let hidden = self.config.hidden();
+        let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
+        all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", hidden)?);
+        all.extend(self.peer("torch-mpdp", "PyTorch eager, batched members", hidden)?);
+        let network = format!(
+            "updates of MPDP {}, plans of {PLAN} steps, seven members of 200-200-200-200",
+            dashed(hidden)
+        );
+        let title = self.title(What::Planning, &network);
+        let flop = flop::update(self.config, self.dims);
+        compare(self.args, What::Planning, title, "updates/s", Some(flop), all)
+    }
+
     /// A critic's step as offline agents take it, the optimiser left out.
     fn networks(&self) -> Result<Comparison> {
         let mut all = vec![self.ours("networks", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
@@ -406,6 +426,49 @@ fn sac(config: &RunConfig) -> Option<RunConfig> {
     Some(RunConfig { algorithm: Algorithm::Sac, td3: None, sac: Some(sac), ..config.clone() })
 }
 
+/// The length of every plan of [`What::Planning`].
+const PLAN: u64 = 5;
+
+/// The same with MPDP: no plan ends early, as no error is too large.
+fn mpdp(sac: &RunConfig) -> RunConfig {
+    let model = ModelSettings {
+        members: 7,
+        elites: 5,
+        hidden: vec![200; 4],
+        learning_rate: 1e-3,
+        weight_decay: vec![1e-4; 5],
+        batch_size: 256,
+        holdout: 0.2,
+        most_held_out: 5000,
+        patience: 5,
+        epochs: 1,
+        log_variance: [-10.0, 0.5],
+        learned_bounds: false,
+    };
+    let mpdp = MpdpSettings {
+        horizon: PLAN,
+        penalty: 0.5,
+        penalty_scale: ErrorScale::Mean,
+        error_threshold: 1e9,
+        threshold_scale: ErrorScale::MeanPerDimension,
+        error_of_reward: false,
+        stop: StopRule::Q,
+        range_margin: 1e9,
+        shared_policy: false,
+        copy_when_reached: true,
+        step_unreached: false,
+        longest_gradient: Some(100.0),
+        mean_prediction: false,
+        target_values: false,
+        critic_penalty: false,
+        fit_every: 250,
+        model,
+    };
+    let fixed =
+        sac.sac.as_ref().map(|sac| SacSettings { temperature: 0.2, target_entropy: None, ..sac.clone() });
+    RunConfig { algorithm: Algorithm::Mpdp, sac: fixed, mpdp: Some(mpdp), ..sac.clone() }
+}
+
 /// The comparisons on one task.
 fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     let spec = envs::make(&config.task)?.spec().clone();
@@ -414,6 +477,8 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     let td3 = Contest::new(args, config, dims, folder.path())?;
     let config_of_sac = sac(config).context("the profile's first arm is not one of TD3")?;
     let sac = Contest::new(args, &config_of_sac, dims, folder.path())?;
+    let config_of_mpdp = mpdp(&config_of_sac);
+    let mpdp = Contest::new(args, &config_of_mpdp, dims, folder.path())?;
     let mut comparisons = Vec::new();
     for what in What::value_variants().iter().filter(|what| args.measures(**what)) {
         match what {
@@ -421,6 +486,7 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
                 comparisons.push(td3.updates(("td3", "TD3"))?);
                 comparisons.push(sac.updates(("sac", "SAC"))?);
             }
+            What::Planning => comparisons.push(mpdp.planning()?),
             What::Networks => comparisons.push(td3.networks()?),
             _ => comparisons.push(td3.others(*what)?),
         }

@@ -2,14 +2,17 @@
 
 mod args;
 mod bench;
+mod campaign;
 mod clean;
 mod doctor;
 mod env;
 mod export;
+mod layout;
 mod plan;
 mod progress;
 mod report;
 mod reproduce;
+mod run;
 mod runner;
 mod speed;
 mod stats;
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         args::Verb::Stats(args) => stats::stats(&args),
         args::Verb::Bench(args) => bench::bench(&args),
         args::Verb::Contestant(args) => bench::contestant(&args.part, &args.config),
+        args::Verb::Run(args) => run::run(&args),
         args::Verb::Worker(args) => worker::worker(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {

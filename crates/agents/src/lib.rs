@@ -8,9 +8,12 @@ mod actor;
 mod critics;
 mod dai;
 mod drol;
+mod dynamics;
 mod fql;
 mod iql;
+mod mpdp;
 mod pex;
+pub mod plan;
 mod sac;
 mod td3;
 mod tensors;
@@ -19,8 +22,10 @@ pub use actor::Actor;
 pub use critics::Aggregate;
 pub use dai::{Dai, DaiConfig, Schedule, ScheduleShape};
 pub use drol::{Drol, DrolConfig, Routing, latent, route};
+pub use dynamics::{Dynamics, DynamicsConfig, Fitted};
 pub use fql::{Fql, FqlConfig, FqlNoise};
 pub use iql::{Iql, IqlConfig};
+pub use mpdp::{Draws, ErrorScale, Mpdp, MpdpConfig};
 pub use pex::{Online, Pex, PexConfig, PexPolicy, PolicyActions, selection};
 pub use sac::{Sac, SacConfig};
 pub use td3::{Td3, Td3Config};
@@ -58,6 +63,19 @@ pub trait Agent {
     /// If a loss is not finite.
     fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics>;
 
+    /// Whether [`Self::fit`] is to be called before the updates of environment step `t`.
+    fn fits_at(&self, _t: u64) -> bool {
+        false
+    }
+
+    /// Learns what it learns from all of replay at once, the oldest transition first: a model.
+    ///
+    /// # Errors
+    /// If a loss is not finite.
+    fn fit(&mut self, _replay: &Batch<'_>) -> Result<Metrics> {
+        Ok(Metrics::new())
+    }
+
     /// The learned policy's weights by name.
     ///
     /// # Errors
@@ -93,6 +111,22 @@ pub struct Batch<'a> {
     pub next_observations: &'a [f32],
     /// 0 where the task ended in s′, 1 elsewhere (a time limit is no end), `[size]`.
     pub not_terminal: &'a [f32],
+}
+
+impl<'a> Batch<'a> {
+    /// The last `size` transitions, or all if there are fewer.
+    #[must_use]
+    pub fn last(self, size: usize) -> Self {
+        let all = self.rewards.len();
+        let last = |rows: &'a [f32]| &rows[rows.len() - rows.len() / all.max(1) * size.min(all)..];
+        Self {
+            observations: last(self.observations),
+            actions: last(self.actions),
+            rewards: last(self.rewards),
+            next_observations: last(self.next_observations),
+            not_terminal: last(self.not_terminal),
+        }
+    }
 }
 
 /// Named numbers of one update, for the training log.

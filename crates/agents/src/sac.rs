@@ -34,24 +34,24 @@ const LOG_STD: (f64, f64) = (-20.0, 2.0);
 
 /// A SAC learner. Densities are those of actions in units of the action limit.
 pub struct Sac {
-    config: SacConfig,
-    action_dim: usize,
-    action_limit: f64,
-    device: Device,
-    actor: Mlp,
-    critics: Mlp,
-    gaussian: SquashedGaussian,
+    pub(crate) config: SacConfig,
+    pub(crate) action_dim: usize,
+    pub(crate) action_limit: f64,
+    pub(crate) device: Device,
+    pub(crate) actor: Mlp,
+    pub(crate) critics: Mlp,
+    pub(crate) gaussian: SquashedGaussian,
     /// φ, the actor's parameters.
-    phi: Var,
+    pub(crate) phi: Var,
     /// θ₁ and θ₂, the critics' parameters in one vector, and θ₁′, θ₂′, their targets'.
-    theta: Var,
-    theta_target: Var,
+    pub(crate) theta: Var,
+    pub(crate) theta_target: Var,
     /// ln α.
     log_alpha: Var,
-    actor_optimiser: Adam,
+    pub(crate) actor_optimiser: Adam,
     critic_optimiser: Adam,
     alpha_optimiser: Adam,
-    updates: u64,
+    pub(crate) updates: u64,
     random_actions: Stream,
     exploration: Stream,
     action_noise: Stream,
@@ -118,53 +118,79 @@ impl Sac {
         next_noise: &[f32],
         noise: &[f32],
     ) -> Result<Metrics> {
-        let config = &self.config;
-        let (limit, alpha) = (self.action_limit, self.temperature()?);
-        let Transitions { s, a, r, next_s, not_terminal } = Transitions::new(batch, &self.device)?;
-        let size = batch.rewards.len();
-        let draws = |noise: &[f32]| Tensor::from_slice(noise, (size, self.action_dim), &self.device);
-        self.updates += 1;
-
-        // a' ~ π_φ(·|s′),  y ← r + γ (min_i Q_θ′i(s′, a') − α ln π_φ(a'|s′)), without the second term where the task ended
-        let next_outputs = self.actor.forward(&next_s, &self.phi.as_detached_tensor())?;
-        let (next_a, next_density) = self.gaussian.sample(&next_outputs, &draws(next_noise)?)?;
-        let theta_target = self.theta_target.as_detached_tensor();
-        let next_q = self.critics.forward_beside(&next_s, &next_a.affine(limit, 0.0)?, &theta_target)?;
-        let next_value = (next_q.min(0)?.squeeze(1)? - next_density.affine(alpha, 0.0)?)?.unsqueeze(1)?;
-        let y = (r + (not_terminal * next_value.affine(config.discount, 0.0)?)?)?;
-
-        // θ_i ← argmin Σ_i mean (y − Q_θi(s, a))²
-        let q = self.critics.forward_beside(&s, &a, &self.theta)?;
-        let critic_loss = q.broadcast_sub(&y)?.sqr()?.sum_all()?.affine(1.0 / size as f64, 0.0)?;
-        let gradients = backward(&critic_loss)?;
-        let gradient = gradients.of(&self.theta).expect("the critic loss depends on θ");
-        self.critic_optimiser.step(&self.theta, gradient)?;
+        let transitions = Transitions::new(batch, &self.device)?;
+        let alpha = self.temperature()?;
+        let mut metrics = vec![("critic_loss", self.update_critics(&transitions, next_noise)?)];
 
         // φ ← argmin mean α ln π_φ(a|s) − min_i Q_θi(s, a),  a ~ π_φ(·|s)
-        let outputs = self.actor.forward(&s, &self.phi)?;
-        let (action, density) = self.gaussian.sample(&outputs, &draws(noise)?)?;
+        let s = &transitions.s;
+        let outputs = self.actor.forward(s, &self.phi)?;
+        let noise = Tensor::from_slice(noise, (batch.rewards.len(), self.action_dim), &self.device)?;
+        let (action, density) = self.gaussian.sample(&outputs, &noise)?;
         let theta = self.theta.as_detached_tensor();
-        let q = self.critics.forward_beside(&s, &action.affine(limit, 0.0)?, &theta)?.min(0)?;
+        let q = self.critics.forward_beside(s, &action.affine(self.action_limit, 0.0)?, &theta)?.min(0)?;
         let actor_loss = (density.affine(alpha, 0.0)? - q.squeeze(1)?)?.mean_all()?;
         let gradients = backward(&actor_loss)?;
         let gradient = gradients.of(&self.phi).expect("the actor loss depends on φ");
         self.actor_optimiser.step(&self.phi, gradient)?;
+        metrics.push(("actor_loss", scalar("actor loss", self.updates, &actor_loss)?));
 
-        let mut metrics = vec![
-            ("critic_loss", scalar("critic loss", self.updates, &critic_loss)?),
-            ("actor_loss", scalar("actor loss", self.updates, &actor_loss)?),
-        ];
-        if let Some(target) = config.target_entropy {
-            // α ← argmin mean −α (ln π_φ(a|s) + H̄), whose gradient with respect to ln α is the loss itself
-            let target = target * self.action_dim as f64;
-            let loss = density.detach().mean_all()?.affine(-alpha, -alpha * target)?;
-            self.alpha_optimiser.step(&self.log_alpha, &loss.reshape(1)?)?;
-            metrics.push(("temperature_loss", scalar("temperature loss", self.updates, &loss)?));
-        }
-
-        // θ_i′ ← τ θ_i + (1 − τ) θ_i′
-        polyak(&self.theta_target, &self.theta, config.polyak)?;
+        metrics.extend(self.update_temperature(alpha, &density)?);
+        self.update_targets()?;
         Ok(metrics)
+    }
+
+    /// One step of both critics; returns their loss. An update begins with it.
+    pub(crate) fn update_critics(
+        &mut self,
+        Transitions { s, a, r, next_s, not_terminal }: &Transitions,
+        next_noise: &[f32],
+    ) -> Result<f64> {
+        let (size, limit, alpha) = (r.dim(0)?, self.action_limit, self.temperature()?);
+        self.updates += 1;
+
+        // a' ~ π_φ(·|s′),  y ← r + γ (min_i Q_θ′i(s′, a') − α ln π_φ(a'|s′)), without the second term where the task ended
+        let next_outputs = self.actor.forward(next_s, &self.phi.as_detached_tensor())?;
+        let next_noise = Tensor::from_slice(next_noise, (size, self.action_dim), &self.device)?;
+        let (next_a, next_density) = self.gaussian.sample(&next_outputs, &next_noise)?;
+        let theta_target = self.theta_target.as_detached_tensor();
+        let next_q = self.critics.forward_beside(next_s, &next_a.affine(limit, 0.0)?, &theta_target)?;
+        let next_value = (next_q.min(0)?.squeeze(1)? - next_density.affine(alpha, 0.0)?)?.unsqueeze(1)?;
+        let y = (r + (not_terminal * next_value.affine(self.config.discount, 0.0)?)?)?;
+
+        // θ_i ← argmin Σ_i mean (y − Q_θi(s, a))²
+        let q = self.critics.forward_beside(s, a, &self.theta)?;
+        let critic_loss = q.broadcast_sub(&y)?.sqr()?.sum_all()?.affine(1.0 / size as f64, 0.0)?;
+        let gradients = backward(&critic_loss)?;
+        let gradient = gradients.of(&self.theta).expect("the critic loss depends on θ");
+        self.critic_optimiser.step(&self.theta, gradient)?;
+        scalar("critic loss", self.updates, &critic_loss)
+    }
+
+    /// One step of the temperature from the densities of the actor's actions, where it is learned; returns its loss.
+    pub(crate) fn update_temperature(
+        &mut self,
+        alpha: f64,
+        density: &Tensor,
+    ) -> Result<Option<(&'static str, f64)>> {
+        let Some(target) = self.config.target_entropy else { return Ok(None) };
+        // α ← argmin mean −α (ln π_φ(a|s) + H̄), whose gradient with respect to ln α is the loss itself
+        let target = target * self.action_dim as f64;
+        let loss = density.detach().mean_all()?.affine(-alpha, -alpha * target)?;
+        self.alpha_optimiser.step(&self.log_alpha, &loss.reshape(1)?)?;
+        Ok(Some(("temperature_loss", scalar("temperature loss", self.updates, &loss)?)))
+    }
+
+    /// θ_i′ ← τ θ_i + (1 − τ) θ_i′. An update ends with it.
+    pub(crate) fn update_targets(&self) -> Result<()> {
+        Ok(polyak(&self.theta_target, &self.theta, self.config.polyak)?)
+    }
+
+    /// The noise of one update of `size` transitions: for the actions in s′ and for those in s.
+    pub(crate) fn draw_noise(&mut self, size: usize) -> (Vec<f32>, Vec<f32>) {
+        let count = size * self.action_dim;
+        let mut draw = || normals(&mut self.action_noise, count);
+        (draw(), draw())
     }
 
     /// All parameters by name: `actor.0.weight`, `critic1.0.weight`, `target_critic1.0.weight`, …, `log_alpha`.
@@ -251,9 +277,7 @@ impl Agent for Sac {
     }
 
     fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics> {
-        let count = batch.rewards.len() * self.action_dim;
-        let mut draw = || normals(&mut self.action_noise, count);
-        let (next_noise, noise) = (draw(), draw());
+        let (next_noise, noise) = self.draw_noise(batch.rewards.len());
         self.update_with_noise(batch, &next_noise, &noise)
     }
 

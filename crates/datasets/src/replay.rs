@@ -93,6 +93,7 @@ impl Replay {
     pub fn take_settled(&mut self, first: u64, count: u64, mut values: &[f32]) -> Result<()> {
         let (width, seen) = (self.width(), self.observation_dim);
         ensure!(first >= self.pushed as u64, "row {first} comes after row {}", self.pushed);
+        ensure!(first.checked_add(count).is_some(), "{count} rows from row {first} on are too many");
         self.begin_at(first);
         for _ in 0..count {
             ensure!(values.len() >= width, "rows of {width} numbers end early");
@@ -132,18 +133,27 @@ impl Replay {
         }
         archive.item("row", &mut row)?;
         archive.item("last", &mut self.last)?;
-        if archive.is_loading() && !row.is_empty() {
-            if self.capacity == 1 {
-                // The last row is all there is.
-                self.begin_at(settled);
-            }
-            let (found, width) = (self.pushed, self.width());
-            ensure!(found as u64 == settled, "there are {found} rows instead of {settled}");
-            ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
-            self.place(row.into_iter());
-            let held = self.pushed - self.len();
-            ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
+        if archive.is_loading() { self.take_last(settled, &row) } else { Ok(()) }
+    }
+
+    /// Takes the row that is not settled, after `settled` that are.
+    fn take_last(&mut self, settled: u64, row: &[f32]) -> Result<()> {
+        if row.is_empty() {
+            let is_new = self.pushed == 0 && settled == 0 && self.last.is_empty();
+            ensure!(is_new, "the last of {} rows is missing", self.pushed);
+            return Ok(());
         }
+        if self.capacity == 1 {
+            // The last row is all there is.
+            self.begin_at(settled);
+        }
+        let (found, width) = (self.pushed, self.width());
+        ensure!(found as u64 == settled && found < usize::MAX, "there are {found} rows instead of {settled}");
+        ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
+        ensure!(row[width - 1] == 0.0, "the last row goes on in one after it");
+        self.place(row.iter().copied());
+        let held = self.pushed - self.len();
+        ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
         Ok(())
     }
 
@@ -207,12 +217,20 @@ impl Replay {
     /// # Panics
     /// If nothing is held.
     pub fn draw(&self, size: usize, stream: &mut Stream, drawn: &mut Drawn) {
+        self.take((0..size).map(|_| stream.index(self.len())), drawn);
+    }
+
+    /// Puts all transitions that are held into `drawn`, the oldest first.
+    pub fn all(&self, drawn: &mut Drawn) {
+        self.take((self.pushed - self.len()..self.pushed).map(|row| row % self.capacity), drawn);
+    }
+
+    fn take(&self, indices: impl Iterator<Item = usize>, drawn: &mut Drawn) {
         let Drawn { observations, actions, rewards, not_terminal, next_observations } = drawn;
         for buffer in [&mut *observations, actions, rewards, not_terminal, next_observations] {
             buffer.clear();
         }
-        for _ in 0..size {
-            let index = stream.index(self.len());
+        for index in indices {
             let (s, row) = self.row(index).split_at(self.observation_dim);
             let (a, row) = row.split_at(self.action_dim);
             observations.extend_from_slice(s);
@@ -313,10 +331,14 @@ mod tests {
     #[test]
     fn draws_are_uniform_over_what_is_held() {
         let mut replay = Replay::new((1, 1), 5);
+        let mut drawn = Drawn::default();
         for i in 0..12 {
             replay.push(&[i as f32], &[0.0], 0.0, false, &[i as f32 + 1.0]);
+            replay.all(&mut drawn);
+            let held: Vec<f32> = ((i - 4).max(0)..=i).map(|i| i as f32).collect();
+            assert_eq!(drawn.observations, held);
+            assert!(drawn.next_observations.iter().zip(held).all(|(next, s)| *next == s + 1.0));
         }
-        let mut drawn = Drawn::default();
         replay.draw(500, &mut Stream::new(0, "replay"), &mut drawn);
         let mut seen = [0; 12];
         drawn.observations.iter().for_each(|x| seen[*x as usize] += 1);

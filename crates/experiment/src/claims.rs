@@ -28,6 +28,9 @@ pub struct Claim {
     pub arm: String,
     /// What it is compared with: another arm, `expert`, or the id of a source in `reference.toml`.
     pub baseline: String,
+    /// The column of `train.csv` that is compared; returns of evaluations where absent.
+    #[serde(default)]
+    pub of: Option<String>,
     /// The tasks it is claimed for; all of the profile's where absent.
     #[serde(default)]
     pub tasks: Option<Vec<String>>,
@@ -119,6 +122,14 @@ pub enum Window {
 }
 
 impl Window {
+    /// Whether a share is one.
+    pub(crate) fn is_within_a_run(self) -> bool {
+        match self {
+            Self::First(share) | Self::Last(share) | Self::At(share) => (0.0..=1.0).contains(&share),
+            Self::AtStep(_) => true,
+        }
+    }
+
     /// Whether the evaluation after `step` steps of a budget of `steps`, with one every `every`, counts.
     #[must_use]
     pub fn contains(self, step: u64, steps: u64, every: u64) -> bool {

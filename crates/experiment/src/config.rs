@@ -1,7 +1,7 @@
 //! One run, resolved: everything that decides its bytes, and nothing else.
 
-use crate::SCHEMA;
 use crate::offline::{DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, PexSettings};
+use crate::{check_name, check_schema};
 use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -36,9 +36,12 @@ pub struct RunConfig {
     /// TD3's own settings, for the algorithms `td3` and `td3-dai`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub td3: Option<Td3Settings>,
-    /// SAC's own settings, for the algorithm `sac`.
+    /// SAC's own settings, for the algorithms `sac` and `mpdp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sac: Option<SacSettings>,
+    /// What MPDP adds to SAC's, for the algorithm `mpdp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mpdp: Option<MpdpSettings>,
     /// IQL's own settings, for the algorithms `iql` and `pex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iql: Option<IqlSettings>,
@@ -114,6 +117,8 @@ pub enum Algorithm {
     Td3Dai,
     /// Haarnoja et al. 2018.
     Sac,
+    /// Li et al. 2023, on SAC.
+    Mpdp,
     /// Kostrikov, Nair and Levine 2021.
     Iql,
     /// Zhang, Xu and Yu 2023, on IQL.
@@ -130,6 +135,7 @@ impl Algorithm {
         match self {
             Self::Td3 | Self::Td3Dai => &["td3"],
             Self::Sac => &["sac"],
+            Self::Mpdp => &["sac", "mpdp"],
             Self::Iql => &["iql"],
             Self::Pex => &["iql", "pex"],
             Self::Fql => &["fql"],
@@ -143,6 +149,7 @@ impl Algorithm {
             Self::Td3 => "td3",
             Self::Td3Dai => "td3-dai",
             Self::Sac => "sac",
+            Self::Mpdp => "mpdp",
             Self::Iql => "iql",
             Self::Pex => "pex",
             Self::Fql => "fql",
@@ -157,6 +164,7 @@ impl Algorithm {
             Self::Td3 => "TD3",
             Self::Td3Dai => "TD3-DAI",
             Self::Sac => "SAC",
+            Self::Mpdp => "MPDP",
             Self::Iql => "IQL",
             Self::Pex => "PEX",
             Self::Fql => "FQL",
@@ -208,6 +216,101 @@ pub struct SacSettings {
     pub target_entropy: Option<f64>,
     /// Steps with uniform random actions, before updates begin.
     pub start_steps: u64,
+}
+
+/// What MPDP adds to SAC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MpdpSettings {
+    /// H, steps of a plan at most.
+    pub horizon: u64,
+    /// β, what a unit of model error costs in a plan.
+    pub penalty: f64,
+    /// The scale of the error that β multiplies.
+    pub penalty_scale: ErrorScale,
+    /// u_T: a plan stops where the model's error reaches it.
+    pub error_threshold: f64,
+    /// The scale on which it does.
+    pub threshold_scale: ErrorScale,
+    /// Whether disagreement about the reward counts as error too.
+    pub error_of_reward: bool,
+    /// What the last step of a plan adds.
+    pub stop: StopRule,
+    /// How far beyond all seen states a prediction may lie, in shares of their range; farther is uncertain.
+    pub range_margin: f64,
+    /// Whether all steps of a plan share one policy.
+    pub shared_policy: bool,
+    /// Whether a step's policy starts as a copy of the first when a plan first reaches it.
+    pub copy_when_reached: bool,
+    /// Whether policies that no plan of an update reached take an optimiser step all the same.
+    pub step_unreached: bool,
+    /// The longest gradient of a policy; any length where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_gradient: Option<f64>,
+    /// Whether the model's mean stands for a draw.
+    pub mean_prediction: bool,
+    /// Whether plans end in the values of the target critics.
+    pub target_values: bool,
+    /// Whether the penalty is taken off the critics' rewards too.
+    pub critic_penalty: bool,
+    /// Environment steps between two trainings of the model.
+    pub fit_every: u64,
+    /// The model.
+    pub model: ModelSettings,
+}
+
+/// An ensemble of Gaussian networks that predict reward and next state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Networks.
+    pub members: usize,
+    /// Those of them that predict.
+    pub elites: usize,
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// The coefficient of ½ ‖w‖² of each layer.
+    pub weight_decay: Vec<f64>,
+    /// Transitions a member sees in each step.
+    pub batch_size: usize,
+    /// The share of the data that is held out.
+    pub holdout: f64,
+    /// Transitions held out at most.
+    pub most_held_out: usize,
+    /// Training ends after more than so many epochs in a row that made no member better.
+    pub patience: u64,
+    /// Epochs at most.
+    pub epochs: u64,
+    /// The bounds of the log-variance, low before high.
+    pub log_variance: [f64; 2],
+    /// Whether the bounds are learned from there.
+    pub learned_bounds: bool,
+}
+
+/// What a model's error is counted in; see `agents::ErrorScale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorScale {
+    /// Summed over members and dimensions.
+    Sum,
+    /// A member's mean.
+    Mean,
+    /// A member's and a dimension's mean.
+    MeanPerDimension,
+}
+
+/// What the last step of a plan adds; see `agents::plan::Stop`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopRule {
+    /// The action's value.
+    Q,
+    /// The model's reward and the next state's value.
+    V,
+    /// What the paper's listing has.
+    Printed,
 }
 
 /// The replay buffer: uniform draws with replacement, the oldest row overwritten when full.
@@ -406,14 +509,12 @@ impl RunConfig {
     /// # Errors
     /// If the text is of another version or not a configuration.
     pub fn parse(file: &str, text: &str) -> Result<Self, BadInput> {
+        check_schema(file, text)?;
         let config: Self = diagnostics::parse_toml(file, text)?;
-        if config.schema == SCHEMA {
-            return Ok(config);
+        for (what, name) in [("paper", &config.paper), ("task", &config.task), ("arm", &config.arm)] {
+            check_name(&format!("{file}: the {what}"), name)?;
         }
-        Err(BadInput::new(format!(
-            "{file} is of schema {}, and this program reads schema {SCHEMA}",
-            config.schema
-        )))
+        Ok(config)
     }
 }
 

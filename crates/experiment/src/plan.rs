@@ -201,6 +201,7 @@ fn base(experiment: &Experiment, task: &Task, settings: Settings) -> RunConfig {
         algorithm: Algorithm::Td3,
         td3: settings.td3,
         sac: settings.sac,
+        mpdp: settings.mpdp,
         iql: settings.iql,
         pex: settings.pex,
         fql: settings.fql,

@@ -136,8 +136,10 @@ fn unpack(package: &Package, wheel: &Path, staged: &Path) -> Result<()> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?)?;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index)?;
-        let Some(name) = package.kept(&member.name()?).map(str::to_owned) else { continue };
-        std::io::copy(&mut member, &mut File::create(staged.join(name))?)?;
+        let Some(name) = package.kept(&member.name()?) else { continue };
+        let path = staged.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(staged))?;
+        std::io::copy(&mut member, &mut File::create(path)?)?;
     }
     fs::write(staged.join("complete"), format!("{}\n", package.title()))?;
     anyhow::ensure!(is_complete(staged, package), "{} lacks {}", package.title(), package.key_file);
@@ -199,8 +201,8 @@ mod tests {
             purpose: "a test",
             wheels: Box::leak(Box::new([Wheel { arch: None, sha256: sha256.leak(), size: "1 kB" }])),
             members: &[
-                Member { folder: "small/", suffix: ".xml" },
-                Member { folder: "small-1.0/", suffix: "LICENSE" },
+                Member { folder: "small/", suffix: ".xml", into: "" },
+                Member { folder: "small-1.0/", suffix: "LICENSE", into: "" },
             ],
             key_file: "key.xml",
             variable: "REPRISE_SMALL",

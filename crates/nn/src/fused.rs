@@ -11,6 +11,8 @@ use std::sync::Mutex;
 /// pass; it keeps that pass's activations.
 pub(crate) struct FusedMlp {
     mlp: Mlp,
+    /// Whether each member reads an input of its own.
+    apart: bool,
     /// Whether a backward pass may follow.
     tape: bool,
     /// By hidden layer, what its units are multiplied by; nothing where all stay.
@@ -20,7 +22,8 @@ pub(crate) struct FusedMlp {
 
 /// What a forward pass leaves for the backward pass.
 struct Saved {
-    x: Panels,
+    /// One for all members, or one each.
+    x: Vec<Panels>,
     /// By member and then layer.
     hidden: Vec<Vec<Hidden>>,
 }
@@ -92,8 +95,8 @@ fn gated(unit: Unit) -> Option<Gated> {
 }
 
 impl FusedMlp {
-    pub(crate) fn new(mlp: Mlp, tape: bool) -> Self {
-        Self { mlp, tape, dropped: Vec::new(), saved: Mutex::new(None) }
+    pub(crate) fn new(mlp: Mlp, apart: bool, tape: bool) -> Self {
+        Self { mlp, apart, tape, dropped: Vec::new(), saved: Mutex::new(None) }
     }
 
     /// The same with hidden units left out.
@@ -104,17 +107,28 @@ impl FusedMlp {
         Ok(Self { dropped: dropout.layers().iter().map(panels).collect::<Result<_>>()?, ..self })
     }
 
+    /// How many samples each member reads.
+    fn batch(&self, inputs: &[&[f32]]) -> usize {
+        let readers = if self.apart { self.mlp.members() } else { 1 };
+        inputs.iter().map(|x| x.len()).sum::<usize>() / (self.mlp.inputs() * readers)
+    }
+
     /// The outputs `[members, batch, outputs]` before the head.
     fn pass(&self, inputs: &[&[f32]], batch: usize, theta: &[f32]) -> Vec<f32> {
         let mlp = &self.mlp;
-        let x = Panels::of_samples(inputs, batch);
+        let xs: Vec<Panels> = if self.apart {
+            inputs[0].chunks_exact(batch * mlp.inputs()).map(|x| Panels::of_samples(&[x], batch)).collect()
+        } else {
+            vec![Panels::of_samples(inputs, batch)]
+        };
         let mut out = vec![0.0; mlp.members() * batch * mlp.outputs()];
         let mut hidden = Vec::with_capacity(mlp.members());
         let outs = out.chunks_exact_mut(batch * mlp.outputs());
-        for (theta, out) in theta.chunks_exact(mlp.member_parameters()).zip(outs) {
+        let thetas = theta.chunks_exact(mlp.member_parameters());
+        for ((theta, out), x) in thetas.zip(outs).zip(xs.iter().cycle()) {
             let mut passed: Vec<Hidden> = Vec::with_capacity(mlp.depth());
             for (i, layer) in mlp.layers().enumerate() {
-                let input = passed.last().map_or(&x, |hidden| &hidden.y);
+                let input = passed.last().map_or(x, |hidden| &hidden.y);
                 if i + 1 < mlp.depth() {
                     let dropped = self.dropped.get(i);
                     passed.push(Hidden::new(input, layer, mlp.unit(), dropped, theta, self.tape));
@@ -126,7 +140,8 @@ impl FusedMlp {
             hidden.push(passed);
         }
         if self.tape {
-            *self.saved.lock().expect("no pass panics while it holds the lock") = Some(Saved { x, hidden });
+            *self.saved.lock().expect("no pass panics while it holds the lock") =
+                Some(Saved { x: xs, hidden });
         }
         out
     }
@@ -156,8 +171,8 @@ impl FusedMlp {
 
     fn forward(&self, inputs: &[&[f32]], theta: &[f32]) -> (CpuStorage, Shape) {
         let mlp = &self.mlp;
-        let batch = inputs.iter().map(|x| x.len()).sum::<usize>() / mlp.inputs();
-        let mut out = if batch == 1 && !self.tape && self.dropped.is_empty() {
+        let batch = self.batch(inputs);
+        let mut out = if batch == 1 && !self.tape && !self.apart && self.dropped.is_empty() {
             self.pass_one(inputs, theta)
         } else {
             self.pass(inputs, batch, theta)
@@ -186,24 +201,29 @@ impl FusedMlp {
         let thetas = slice(on_cpu(&theta_storage)?, theta_layout)?;
         let gradients = slice(on_cpu(&gradient_storage)?, gradient_layout)?;
         let saved = self.saved.lock().expect("no pass panics while it holds the lock");
-        let Some(Saved { x, hidden }) = &*saved else { bail!("a pass without a tape has no gradient") };
+        let Some(Saved { x: xs, hidden }) = &*saved else { bail!("a pass without a tape has no gradient") };
+        let samples = xs[0].samples();
 
         // Every layer writes its own part.
         let mut dtheta = theta.track_op().then(|| kernels::take_spare(thetas.len()));
         // Each input's gradient, with the input's first column and its number of columns.
         let mut columns = 0;
         let mut dinputs = inputs.map(|input| {
-            let (first, count) = (columns, input.elem_count() / x.samples());
+            let (first, count) = (columns, input.elem_count() / (samples * xs.len()));
             columns += count;
             input.track_op().then(|| (vec![0f32; input.elem_count()], first, count))
         });
-        // All members read the same input: it is turned once.
+        // An input that all members read is turned once.
         let mut turned_x = None;
         let members = gradients.chunks_exact(gradients.len() / mlp.members());
         for (member, (theta, gradient)) in
             thetas.chunks_exact(mlp.member_parameters()).zip(members).enumerate()
         {
-            let mut gradient = Panels::of_samples(&[gradient], x.samples());
+            let x = xs.get(member).unwrap_or(&xs[0]);
+            if self.apart {
+                turned_x = None;
+            }
+            let mut gradient = Panels::of_samples(&[gradient], samples);
             for (i, layer) in mlp.layers().enumerate().rev() {
                 let mut dtheta = dtheta
                     .as_mut()
@@ -229,7 +249,8 @@ impl FusedMlp {
                 for (dinput, first, count) in dinputs.iter_mut().flatten() {
                     let range = *first..*first + *count;
                     let dx = kernels::linear_backward_input(&gradient, w, range, None);
-                    dx.each_of_samples(dinput, |to, from| *to += from);
+                    let own = if self.apart { member * samples * *count } else { 0 };
+                    dx.each_of_samples(&mut dinput[own..], |to, from| *to += from);
                 }
             }
         }

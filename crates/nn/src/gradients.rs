@@ -26,6 +26,31 @@ pub enum Gradient<'a> {
     Tensor(&'a Tensor),
 }
 
+impl Gradient<'_> {
+    /// Its values, scaled down to the Euclidean length `longest` where they are longer.
+    ///
+    /// # Errors
+    /// If the device fails to hand them out.
+    pub fn clipped(&self, longest: f64) -> Result<Vec<f32>> {
+        let mut values = match self {
+            Self::Slice(values) => values.to_vec(),
+            Self::Tensor(tensor) => tensor.flatten_all()?.to_vec1()?,
+        };
+        let length = libm::sqrt(values.iter().map(|g| f64::from(*g) * f64::from(*g)).sum());
+        if length > longest {
+            let factor = longest / length;
+            values.iter_mut().for_each(|g| *g = (f64::from(*g) * factor) as f32);
+        }
+        Ok(values)
+    }
+}
+
+impl<'a> From<&'a [f32]> for Gradient<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self::Slice(values)
+    }
+}
+
 impl<'a> From<&'a Tensor> for Gradient<'a> {
     fn from(tensor: &'a Tensor) -> Self {
         Self::Tensor(tensor)

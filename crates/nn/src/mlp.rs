@@ -256,8 +256,9 @@ impl Mlp {
 
     /// `x [batch, in]`, `theta [parameters]` → `[batch, out]`, or `[members, batch, out]` for an ensemble.
     ///
-    /// Gradients that nothing asks for are not computed: pass `x` or `theta` detached. In float32 on the CPU this is
-    /// one fused operation, elsewhere candle's own.
+    /// The members of an ensemble may each read an input of their own, `[members, batch, in]`. Gradients that nothing
+    /// asks for are not computed: pass `x` or `theta` detached. In float32 on the CPU this is one fused operation,
+    /// elsewhere candle's own.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -281,7 +282,7 @@ impl Mlp {
             return self.forward_plain(&x, &theta, dropout);
         }
         let tape = x.track_op() || theta.track_op();
-        let op = FusedMlp::new(self.clone(), tape);
+        let op = FusedMlp::new(self.clone(), x.rank() == 3, tape);
         let op = match dropout {
             Some(dropout) => op.dropped(dropout)?,
             None => op,
@@ -301,13 +302,18 @@ impl Mlp {
         self.check(&[x1.dims2()?.0, x1.dims2()?.1 + x2.dims2()?.1], theta)?;
         let (x1, x2, theta) = (x1.contiguous()?, x2.contiguous()?, theta.contiguous()?);
         let tape = x1.track_op() || x2.track_op() || theta.track_op();
-        let op = FusedMlp::new(self.clone(), tape);
+        let op = FusedMlp::new(self.clone(), false, tape);
         if tape { x1.apply_op3(&x2, &theta, op) } else { x1.apply_op3_no_bwd(&x2, &theta, &op) }
     }
 
     fn check(&self, x: &[usize], theta: &Tensor) -> Result<()> {
         let parameters = self.members * self.member_parameters();
-        if x.len() == 2 && x[1] == self.inputs() && theta.dims1()? == parameters {
+        let fits = match *x {
+            [_, inputs] => inputs == self.inputs(),
+            [members, _, inputs] => members == self.members && inputs == self.inputs(),
+            _ => false,
+        };
+        if fits && theta.dims1()? == parameters {
             return Ok(());
         }
         candle_core::bail!(
@@ -324,7 +330,7 @@ impl Mlp {
         let mut outputs = Vec::with_capacity(self.members);
         for member in 0..self.members {
             let (_, theta) = self.member(theta, member)?;
-            let mut y = x.clone();
+            let mut y = if x.rank() == 3 { x.get(member)? } else { x.clone() };
             for (i, layer) in self.layers().enumerate() {
                 let w =
                     theta.narrow(0, layer.offset, layer.weights())?.reshape((layer.outputs, layer.inputs))?;
@@ -373,9 +379,18 @@ mod tests {
     }
 
     /// Forward, dx and dθ of Σ y·c, in float32 through [`Mlp::forward`] or in float64 through candle's operations.
-    fn evaluate(mlp: &Mlp, dtype: DType, x: &[f32], theta: &[f32], c: &[f32]) -> Result<[Vec<f64>; 3]> {
+    fn evaluate(
+        mlp: &Mlp,
+        apart: bool,
+        dtype: DType,
+        x: &[f32],
+        theta: &[f32],
+        c: &[f32],
+    ) -> Result<[Vec<f64>; 3]> {
         let tensor = |data: &[f32]| Tensor::from_slice(data, data.len(), &Device::Cpu)?.to_dtype(dtype);
-        let x = Var::from_tensor(&tensor(x)?.reshape(((), mlp.inputs()))?)?;
+        let x = tensor(x)?.reshape(((), mlp.inputs()))?;
+        let x = if apart { x.reshape((mlp.members, (), mlp.inputs()))? } else { x };
+        let x = Var::from_tensor(&x)?;
         let theta = Var::from_tensor(&tensor(theta)?)?;
         let y = mlp.forward(&x, &theta)?.flatten_all()?;
         let gradients = (&y * tensor(c)?)?.sum_all()?.backward()?;
@@ -389,7 +404,7 @@ mod tests {
         #[test]
         fn the_fused_network_is_candles_in_float64(
             batch in 1usize..40, mut sizes in proptest::collection::vec(1usize..40, 2..5),
-            members in 1usize..4, tanh: bool, unit in units(), layer_norm: bool, seed: u64,
+            members in 1usize..4, apart: bool, tanh: bool, unit in units(), layer_norm: bool, seed: u64,
         ) {
             let hidden = 1..sizes.len() - 1;
             if layer_norm {
@@ -403,10 +418,10 @@ mod tests {
             // Scales and shifts other than 1 and 0.
             theta.iter_mut().for_each(|x| *x += 0.1 * stream.normal() as f32);
             let mut draw = |n| (0..n).map(|_| stream.normal() as f32).collect::<Vec<_>>();
-            let x = draw(batch * sizes[0]);
+            let x = draw(batch * sizes[0] * if apart { members } else { 1 });
             let c = draw(members * batch * mlp.outputs());
-            let fused = evaluate(&mlp, DType::F32, &x, &theta, &c).unwrap();
-            let exact = evaluate(&mlp, DType::F64, &x, &theta, &c).unwrap();
+            let fused = evaluate(&mlp, apart, DType::F32, &x, &theta, &c).unwrap();
+            let exact = evaluate(&mlp, apart, DType::F64, &x, &theta, &c).unwrap();
             for (what, (fused, exact)) in ["y", "dx", "dθ"].iter().zip(fused.iter().zip(&exact)) {
                 let scale = exact.iter().fold(1.0f64, |a, b| a.max(b.abs()));
                 for (f, e) in fused.iter().zip(exact) {

@@ -43,6 +43,12 @@ impl Adam {
         Ok(Self { lr, steps: 0, moments })
     }
 
+    /// Steps taken.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Takes further steps with another learning rate.
     pub fn set_learning_rate(&mut self, lr: f64) {
         self.lr = lr;

@@ -17,10 +17,59 @@ use stats::{RunScore, Scores};
 #[must_use]
 pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
     let mut all = vec![curves::picture(study)];
+    all.extend(logged(study));
     all.extend(scores(study));
     all.extend(claims(study, answers));
     all.extend(over_tasks(study));
     all
+}
+
+/// What arms log beside losses and returns: a picture a column, over training.
+fn logged(study: &Study) -> impl Iterator<Item = Picture> {
+    let columns = [
+        ("mean_horizon", "mean-horizon", "Steps of a plan", "How far plans go"),
+        ("model_error", "model-error", "Distance of the next state", "What the model is off by"),
+    ];
+    let picture = |(column, name, label, title): (&str, &str, &str, &str)| {
+        let panel = |task: &TaskRuns| {
+            let curve = |(arm, color): (&ArmRuns, Color)| {
+                let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.logged(column)).collect();
+                let purpose = format!("{column}/{}/{}", task.task.id, arm.arm.id);
+                let statistics = &study.experiment.protocol.statistics;
+                curves::reduce((&arm.arm.label, color), &runs, statistics, &purpose).curve
+            };
+            let arms = task.arms.iter().zip(curves::colors(task.arms.len()));
+            let drawn = arms.map(curve).filter(|curve| !curve.x.is_empty());
+            Panel {
+                title: task.task.title.clone(),
+                note: curves::missing(task),
+                marks: Marks::Curves(drawn.collect()),
+                x_end: Some(task.steps as f64),
+                ..Panel::default()
+            }
+        };
+        let panels: Vec<Panel> = study.tasks.iter().map(panel).collect();
+        let is_empty = |panel: &Panel| matches!(&panel.marks, Marks::Curves(curves) if curves.is_empty());
+        if panels.iter().all(is_empty) {
+            return None;
+        }
+        let figure = Figure {
+            title: None,
+            columns: default_columns(panels.len()),
+            panels,
+            x: Scale::new("Environment steps", ScaleKind::Steps),
+            y: Scale::new(label, ScaleKind::Value),
+            companion_label: "median of all runs".to_owned(),
+        };
+        let text = format!(
+            "Column {column} of train.csv: the mean since the last evaluation. Median over runs after the IQR rule, and a \
+             {} % percentile bootstrap interval of that median, as learning curves have them.",
+            grouped(100.0 * study.experiment.protocol.statistics.confidence, 0)
+        );
+        let title = format!("{title}, profile {}", study.profile_name);
+        Some(Picture { name: name.to_owned(), figure, caption: Caption { title, text } })
+    };
+    columns.into_iter().filter_map(picture)
 }
 
 /// Each arm's final score, run by run: a panel a task. `None` with fewer than two arms.
@@ -183,7 +232,7 @@ fn arm(study: &Study, i: usize) -> Option<Arm> {
         if published.is_nan() || published <= 0.0 {
             return None;
         }
-        arm.window_means(FINAL)?.into_iter().map(|score| RunScore::new(score / published)).collect()
+        arm.window_means(FINAL, None)?.into_iter().map(|score| RunScore::new(score / published)).collect()
     };
     let scores = Scores::new(members(study, i).map(runs).collect::<Option<Vec<_>>>()?)?;
     let (label, color, planned) = identity(study, i)?;

@@ -97,7 +97,7 @@ pub fn final_scores(study: &Study) -> Vec<FinalScore> {
 
 fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
     let statistics = &study.experiment.protocol.statistics;
-    let runs = arm.window_means(FINAL).unwrap_or_default();
+    let runs = arm.window_means(FINAL, None).unwrap_or_default();
     let interval = (!runs.is_empty()).then(|| {
         let purpose = format!("final/{}/{}", task.task.id, arm.arm.id);
         let (resamples, seed) = (statistics.resamples, statistics.seed);

@@ -62,17 +62,19 @@ impl ArmRuns {
         })
     }
 
-    /// Each run's mean over its evaluations in `window`; `None` where a run has none there.
+    /// Each run's mean over its evaluations in `window`, or over what it logged there of a column of `train.csv`; `None`
+    /// where a run has none there.
     #[must_use]
-    pub fn window_means(&self, window: Window) -> Option<Vec<f64>> {
-        self.runs().map(|run| window_mean(run, window)).collect()
+    pub fn window_means(&self, window: Window, logged: Option<&str>) -> Option<Vec<f64>> {
+        self.runs().map(|run| window_mean(run, window, logged)).collect()
     }
 }
 
-/// A run's mean over the learned policy's evaluations in `window`.
-fn window_mean(run: &Run, window: Window) -> Option<f64> {
+/// A run's mean over the learned policy's evaluations in `window`, or over a column of its log.
+fn window_mean(run: &Run, window: Window, logged: Option<&str>) -> Option<f64> {
     let (steps, every) = (run.config.steps, run.config.evaluation.every);
-    let inside = run.evaluations.learned().filter(|(step, _)| window.contains(*step, steps, every));
+    let values = logged.map_or_else(|| run.evaluations.learned().collect(), |column| run.logged(column));
+    let inside = values.into_iter().filter(|(step, _)| window.contains(*step, steps, every));
     stats::mean(&inside.map(|(_, mean)| mean).collect::<Vec<_>>())
 }
 

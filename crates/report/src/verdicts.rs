@@ -149,13 +149,18 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         claim: claim.id.clone(),
         statement: claim.statement.clone(),
         cite: claim.cite.clone(),
-        metric: format!("{metric} of {} over {}", claim.arm, claim.baseline),
+        metric: format!("{metric} of {}{} over {}", claim.arm, what_of(claim), claim.baseline),
         threshold: threshold(claim),
         tasks: tasks.iter().map(|task| task.task.id.clone()).collect(),
         steps: tasks.iter().map(|task| task.steps).collect(),
         verdict,
         readings,
     }
+}
+
+/// Of what a claim speaks, where that is not the return.
+fn what_of(claim: &Claim) -> String {
+    claim.of.as_ref().map_or_else(String::new, |column| format!("'s {column}"))
 }
 
 /// The verdict of a claim: that of its readings, where those that can be answered agree.
@@ -269,9 +274,9 @@ fn scores(
             } else if reference.source.iter().any(|source| source.id == claim.baseline) {
                 published(reference, &claim.baseline, &task.task.id)?
             } else {
-                Baseline::Runs(window_scores(task, &claim.baseline, window)?)
+                Baseline::Runs(window_scores(task, &claim.baseline, window, claim.of.as_deref())?)
             };
-            Ok(TaskScores { arm: window_scores(task, &claim.arm, window)?, baseline })
+            Ok(TaskScores { arm: window_scores(task, &claim.arm, window, claim.of.as_deref())?, baseline })
         })
         .collect()
 }
@@ -299,7 +304,12 @@ fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, St
     })
 }
 
-fn window_scores(task: &TaskRuns, arm: &str, window: Window) -> Result<Vec<f64>, String> {
+fn window_scores(
+    task: &TaskRuns,
+    arm: &str,
+    window: Window,
+    logged: Option<&str>,
+) -> Result<Vec<f64>, String> {
     let named = |runs: &&ArmRuns| runs.arm.id == arm;
     let runs = task.arms.iter().find(named).ok_or_else(|| format!("{arm} is not in this profile"))?;
     let recorded = runs.runs().count();
@@ -310,7 +320,7 @@ fn window_scores(task: &TaskRuns, arm: &str, window: Window) -> Result<Vec<f64>,
             task.task.id
         ));
     }
-    let scores = runs.window_means(window);
+    let scores = runs.window_means(window, logged);
     scores.ok_or_else(|| format!("no evaluation on {} lies in this window", task.task.id))
 }
 
@@ -452,8 +462,8 @@ pub fn task_gain(
     (arm, baseline): (&str, &str),
     window: Window,
 ) -> Option<Gain> {
-    let scores = window_scores(task, arm, window).and_then(|arm| {
-        Ok(TaskScores { arm, baseline: Baseline::Runs(window_scores(task, baseline, window)?) })
+    let scores = window_scores(task, arm, window, None).and_then(|arm| {
+        Ok(TaskScores { arm, baseline: Baseline::Runs(window_scores(task, baseline, window, None)?) })
     });
     let scores = scores.ok()?;
     let purpose = format!("gain/{}/{arm}/{baseline}", task.task.id);
@@ -469,7 +479,7 @@ pub(crate) fn difference(
     window: Window,
 ) -> Option<[f64; 2]> {
     let (arm_scores, baseline_scores) =
-        (window_scores(task, arm, window).ok()?, window_scores(task, baseline, window).ok()?);
+        (window_scores(task, arm, window, None).ok()?, window_scores(task, baseline, window, None).ok()?);
     let scores = TaskScores { arm: arm_scores, baseline: Baseline::Runs(baseline_scores) };
     let purpose = format!("difference/{}/{arm}/{baseline}", task.task.id);
     let statistics = &study.experiment.protocol.statistics;

@@ -85,6 +85,24 @@ fn a_published_number_is_a_baseline_with_a_spread_of_its_own() {
     assert_eq!(missing.verdict.reason(), "elsewhere has no number for HalfCheetah-v5");
 }
 
+/// The median over runs of the last line of a column.
+#[test]
+fn a_claim_may_be_of_what_training_logged() {
+    let mut study = anchor();
+    let runs: Vec<f64> =
+        study.tasks[0].arms[0].runs().map(|run| run.logged("critic_loss").pop().unwrap().1).collect();
+    let answer = answer(&mut study, "least-difference", "one-number", "above = -1e6\nof = \"critic_loss\"");
+    let median = {
+        let mut runs = runs;
+        runs.sort_by(f64::total_cmp);
+        runs[1]
+    };
+    assert!((answer.readings[0].point.unwrap() - (median - 3000.0)).abs() < 1e-9, "{answer:?}");
+    assert_eq!(answer.metric, "least difference of td3's critic_loss over one-number");
+    let nothing = self::answer(&mut study, "ratio", "one-number", "above = 0.0\nof = \"elsewhere\"");
+    assert_eq!(nothing.verdict.name(), "missing");
+}
+
 #[test]
 fn one_run_decides_nothing() {
     let mut study = anchor();

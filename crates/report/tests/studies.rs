@@ -30,6 +30,10 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
         "evals.csv",
         Evaluations::header(episodes) + &lines.map(|row| Evaluations::line(&row)).collect::<String>(),
     );
+    // What is logged beside returns: a column that grows from one run to the next.
+    let logged = |i| format!("{},,{},0,\n", i * config.evaluation.every, value / 10.0);
+    let logged = (1..=config.steps / config.evaluation.every).map(logged).collect::<String>();
+    write("train.csv", format!("step,critic_loss,actor_loss,episodes,episode_return\n{logged}"));
     write("status.toml", format!("state = \"finished\"\nsteps = {}\nupdates = 0\n", config.steps));
     write(
         "timing.toml",

@@ -1,17 +1,19 @@
 //! From a run's configuration to its agent.
 
-use crate::expert::read_weights;
+use crate::expert::{read_expert, read_networks};
 use crate::mock::Mock;
+use agents::plan::{PlanConfig, Stop};
 use agents::{
-    Actor, Agent, Dai, DaiConfig, Drol, DrolConfig, Fql, FqlConfig, Iql, IqlConfig, Online, Pex, PexConfig, Sac,
-    SacConfig, Schedule, Td3, Td3Config, Weights,
+    Actor, Agent, Dai, DaiConfig, Drol, DrolConfig, DynamicsConfig, Fql, FqlConfig, Iql, IqlConfig, Mpdp, MpdpConfig,
+    Online, Pex, PexConfig, Sac, SacConfig, Schedule, Td3, Td3Config, Weights,
 };
 use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
 use experiment::{
-    Aggregate, Algorithm, DaiSettings, DrolSettings, FqlSettings, IqlSettings, NoisePlacement, PexSettings,
-    PolicyActions, RunConfig, SacSettings, ScheduleShape, Td3Settings,
+    Aggregate, Algorithm, DaiSettings, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings,
+    MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RunConfig, SacSettings, ScheduleShape, StopRule,
+    Td3Settings,
 };
 use std::path::Path;
 
@@ -35,18 +37,21 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
     };
     let networks = || -> Result<Weights> {
         let directory = needed.context("a run that starts from another's networks was given none")?;
-        read_weights(&directory.join("networks.safetensors"))
+        read_networks(directory)
     };
+    let sac = || config.sac.as_ref().map(sac_config).context("the configuration has no `[sac]`");
     match config.algorithm {
         Algorithm::Td3 => Ok(Box::new(td3()?)),
-        Algorithm::Sac => {
-            let settings = config.sac.as_ref().context("the configuration has no `[sac]`")?;
-            Ok(Box::new(Sac::new(sac_config(settings), dims, limit, config.seed, &device)?))
+        Algorithm::Sac => Ok(Box::new(Sac::new(sac()?, dims, limit, config.seed, &device)?)),
+        Algorithm::Mpdp => {
+            let settings = config.mpdp.as_ref().context("the configuration has no `[mpdp]`")?;
+            let (config_of_mpdp, ends) = (mpdp_config(settings, sac()?), envs::termination(config.environment())?);
+            Ok(Box::new(Mpdp::new(config_of_mpdp, dims, limit, ends, config.seed, &device)?))
         }
         Algorithm::Td3Dai => {
             let dai = config.dai.as_ref().context("the configuration has no `[dai]`")?;
             let directory = needed.context("a run of td3-dai was given no expert")?;
-            let weights = read_weights(&directory.join("policy.safetensors"))?;
+            let weights = read_expert(directory)?;
             let expert = Actor::from_weights(&weights, dims, limit, &device)?;
             Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai))))
         }
@@ -173,6 +178,54 @@ fn drol_config(settings: &DrolSettings) -> DrolConfig {
         target: aggregate(settings.target),
         candidates: settings.candidates,
         bc_coef: settings.bc_coef,
+    }
+}
+
+fn mpdp_config(settings: &MpdpSettings, sac: SacConfig) -> MpdpConfig {
+    let scale = |scale| match scale {
+        ErrorScale::Sum => agents::ErrorScale::Sum,
+        ErrorScale::Mean => agents::ErrorScale::Mean,
+        ErrorScale::MeanPerDimension => agents::ErrorScale::MeanPerDimension,
+    };
+    let stop = match settings.stop {
+        StopRule::Q => Stop::Q,
+        StopRule::V => Stop::V,
+        StopRule::Printed => Stop::Printed,
+    };
+    MpdpConfig {
+        sac,
+        dynamics: dynamics_config(&settings.model),
+        plan: PlanConfig { horizon: settings.horizon as usize, penalty: settings.penalty, stop },
+        fit_every: settings.fit_every,
+        error_threshold: settings.error_threshold,
+        threshold_scale: scale(settings.threshold_scale),
+        penalty_scale: scale(settings.penalty_scale),
+        error_of_reward: settings.error_of_reward,
+        range_margin: settings.range_margin,
+        shared_policy: settings.shared_policy,
+        copy_when_reached: settings.copy_when_reached,
+        step_unreached: settings.step_unreached,
+        longest_gradient: settings.longest_gradient,
+        mean_prediction: settings.mean_prediction,
+        target_values: settings.target_values,
+        critic_penalty: settings.critic_penalty,
+    }
+}
+
+fn dynamics_config(settings: &ModelSettings) -> DynamicsConfig {
+    DynamicsConfig {
+        members: settings.members,
+        elites: settings.elites,
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        weight_decay: settings.weight_decay.clone(),
+        batch_size: settings.batch_size,
+        holdout: settings.holdout,
+        most_held_out: settings.most_held_out,
+        patience: settings.patience,
+        epochs: settings.epochs,
+        log_variance: settings.log_variance.into(),
+        learned_bounds: settings.learned_bounds,
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use candle_core::Device;
 use diagnostics::BadInput;
 use envs::Env;
-use experiment::{Expert, ExpertGoal};
+use experiment::{Expert, ExpertGoal, Run};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use state::Archive;
@@ -77,17 +77,36 @@ pub(crate) fn serialise(weights: &Weights) -> Result<Vec<u8>> {
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// Reads named float32 arrays from a safetensors file that a run left.
-pub(crate) fn read_weights(path: &Path) -> Result<Weights> {
+/// The weights of the expert whose recorded run lies in `directory`.
+pub(crate) fn read_expert(directory: &Path) -> Result<Weights> {
+    let sha256 = Run::read(directory)?.expert.context("an expert's run has no `expert.toml`")?.weights_sha256;
+    read_weights(&directory.join("policy.safetensors"), &sha256)
+}
+
+/// All networks of the recorded run in `directory`, which left them.
+pub(crate) fn read_networks(directory: &Path) -> Result<Weights> {
+    let sha256 = Run::read(directory)?.status.networks_sha256.context("the run left no networks")?;
+    read_weights(&directory.join("networks.safetensors"), &sha256)
+}
+
+fn read_weights(path: &Path, recorded: &str) -> Result<Weights> {
     let damaged = |what: String| {
         BadInput::new(format!("cannot read the weights in {}: {what}", path.display()))
             .help("restore the file with git, or delete its directory and train that run again")
     };
     let bytes = fs::read(path).map_err(|error| damaged(error.to_string()))?;
-    Ok(parse_weights(&bytes).map_err(damaged)?)
+    let weights = parse_weights(&bytes).map_err(damaged)?;
+    if recorded != sha256(&bytes) {
+        return Err(damaged("their checksum is not the recorded one".to_owned()).into());
+    }
+    Ok(weights)
 }
 
-fn parse_weights(bytes: &[u8]) -> Result<Weights, String> {
+/// Named float32 arrays from the bytes of a safetensors file.
+///
+/// # Errors
+/// If the bytes are not those of such a file, in words.
+pub fn parse_weights(bytes: &[u8]) -> Result<Weights, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut weights = Weights::new();
     for (name, tensor) in tensors.tensors() {

@@ -10,20 +10,28 @@ pub(crate) struct Log {
     pub(crate) training: String,
     /// Returns of training episodes that ended since the last line.
     pub(crate) episodes: Vec<f64>,
-    /// Sum and count of each loss since the last line.
-    losses: [(f64, u64); 2],
+    /// Each loss by name, with its sum and count since the last line.
+    losses: Vec<(&'static str, f64, u64)>,
     pub(crate) last_return: f64,
 }
 
-const LOSSES: [&str; 2] = ["critic_loss", "actor_loss"];
+/// What is logged of a run.
+fn losses(config: &RunConfig) -> Vec<&'static str> {
+    let mut losses = vec!["critic_loss", "actor_loss"];
+    if config.mpdp.is_some() {
+        losses.extend(["mean_horizon", "model_error"]);
+    }
+    losses
+}
 
 impl Log {
     pub(crate) fn new(config: &RunConfig) -> Self {
+        let losses = losses(config);
         Self {
             evaluations: Evaluations::header(config.evaluation.episodes),
-            training: "step,critic_loss,actor_loss,episodes,episode_return\n".to_owned(),
+            training: format!("step,{},episodes,episode_return\n", losses.join(",")),
             episodes: Vec::new(),
-            losses: Default::default(),
+            losses: losses.into_iter().map(|name| (name, 0.0, 0)).collect(),
             last_return: f64::NAN,
         }
     }
@@ -32,7 +40,7 @@ impl Log {
         archive.item("evaluations", &mut self.evaluations)?;
         archive.item("training", &mut self.training)?;
         archive.item("episodes", &mut self.episodes)?;
-        for (name, (sum, count)) in LOSSES.iter().zip(&mut self.losses) {
+        for (name, sum, count) in &mut self.losses {
             archive.item(&format!("{name}_sum"), sum)?;
             archive.item(&format!("{name}_count"), count)?;
         }
@@ -41,9 +49,9 @@ impl Log {
 
     pub(crate) fn add(&mut self, metrics: &Metrics) {
         for (name, value) in metrics {
-            if let Some(i) = LOSSES.iter().position(|known| known == name) {
-                self.losses[i].0 += value;
-                self.losses[i].1 += 1;
+            if let Some((_, sum, count)) = self.losses.iter_mut().find(|(known, ..)| known == name) {
+                *sum += value;
+                *count += 1;
             }
         }
     }
@@ -56,10 +64,10 @@ impl Log {
         }
         let mean =
             |sum: f64, count: u64| if count == 0 { String::new() } else { format!("{}", sum / count as f64) };
-        let [critic, actor] = self.losses.map(|(sum, count)| mean(sum, count));
+        let losses: Vec<String> = self.losses.iter().map(|(_, sum, count)| mean(*sum, *count)).collect();
         let returns = mean(self.episodes.iter().sum(), self.episodes.len() as u64);
-        self.training += &format!("{},{critic},{actor},{},{returns}\n", row.step, self.episodes.len());
-        self.losses = Default::default();
+        self.training += &format!("{},{},{},{returns}\n", row.step, losses.join(","), self.episodes.len());
+        self.losses.iter_mut().for_each(|(_, sum, count)| (*sum, *count) = (0.0, 0));
         self.episodes.clear();
     }
 }

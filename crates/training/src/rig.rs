@@ -88,6 +88,11 @@ impl Rig {
         for (s, a, reward, terminal, next_s) in played.iter().cycle().take(REPLAY) {
             self.replay.push(s, a, *reward, *terminal, next_s);
         }
+        if self.agent.fits_at(self.config.start_steps()) {
+            let mut all = Drawn::default();
+            self.replay.all(&mut all);
+            self.agent.fit(&batch(&all).last(PLAYED))?;
+        }
         // The first update takes what memory there is to take.
         self.run(Part::Update)
     }

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use crate::expert::sha256;
 use crate::keeper::{Every, Keeper};
 use crate::log::Log;
 use crate::session::Session;
@@ -136,8 +137,9 @@ fn record(session: &mut Session<'_>, directory: &Path, resumptions: u64) -> Resu
     let Log { evaluations, training, .. } = &session.log;
     write("evals.csv", evaluations.as_bytes())?;
     write("train.csv", training.as_bytes())?;
-    if session.config.leaves_networks {
-        write("networks.safetensors", &session.networks()?)?;
+    let networks = session.config.leaves_networks.then(|| session.networks()).transpose()?;
+    if let Some(networks) = &networks {
+        write("networks.safetensors", networks)?;
     }
     if let Some(goal) = &session.config.expert {
         let kept = session.kept.as_ref().context("no policy was kept of an expert's run")?;
@@ -150,6 +152,7 @@ fn record(session: &mut Session<'_>, directory: &Path, resumptions: u64) -> Resu
         state: State::Finished,
         steps: session.t,
         updates: session.updates,
+        networks_sha256: networks.as_deref().map(sha256),
         tries: None,
         error: None,
     };

@@ -95,6 +95,7 @@ impl<'a> Session<'a> {
         archive.item("config", &mut config)?;
         ensure!(config == self.config.to_toml(), "it is of another run");
         archive.item("t", &mut self.t)?;
+        ensure!(self.t <= self.config.steps, "it is at step {} of {}", self.t, self.config.steps);
         archive.item("updates", &mut self.updates)?;
         archive.group("env", |archive| self.env.state(archive))?;
         archive.item("starts", &mut self.starts)?;
@@ -196,6 +197,14 @@ impl<'a> Session<'a> {
         self.episode_return += step.reward;
 
         if t >= config.start_steps() {
+            let began = Instant::now();
+            if self.agent.fits_at(t) {
+                let mut all = Drawn::default();
+                self.replay.all(&mut all);
+                let metrics = self.agent.fit(&batch(&all))?;
+                self.log.add(&metrics);
+            }
+            self.clock.update += began.elapsed();
             for _ in 0..config.replay.updates_per_step {
                 self.update()?;
             }

@@ -21,11 +21,28 @@ pub(super) fn update(config: &RunConfig, (observations, actions): (usize, usize)
         (actor, 2 * actor + actor_inner + critic + through, td3.policy_delay)
     } else {
         let (actor, actor_inner) = network(observations, hidden, 2 * actions);
-        (actor, 2 * actor + actor_inner + 2 * (critic + through), 1)
+        let policy = 2 * actor + actor_inner;
+        (actor, policy + 2 * (critic + through) + planning(config, (observations, actions), policy), 1)
     };
     // Next action; two target values; forward, weights' and inputs' gradients of two critics.
     let critics = each + 2 * critic + 2 * (2 * critic + critic_inner);
     2.0 * config.replay.batch_size as f64 * (critics as f64 + policy as f64 / delay as f64)
+}
+
+/// What the steps of a plan add to SAC's actor step: one more policy each, whose gradient goes to its state too, as that of
+/// the values does; and the model, forward and back to its state and action, the first state excepted.
+fn planning(config: &RunConfig, (observations, actions): (usize, usize), policy: usize) -> usize {
+    let Some(mpdp) = &config.mpdp else { return 0 };
+    let more = (mpdp.horizon - 1) as usize;
+    if more == 0 {
+        return 0;
+    }
+    let (model, inner) = network(observations + actions, &mpdp.model.hidden, 2 * (1 + observations));
+    let back = observations * mpdp.model.hidden[0];
+    let members = more * (model + inner + actions * mpdp.model.hidden[0]) + (more - 1) * back;
+    more * (policy + observations * config.hidden()[0])
+        + 2 * observations * config.hidden()[0]
+        + mpdp.model.members * members
 }
 
 /// Forward, and the gradients of the weights, of `members` networks on one input.

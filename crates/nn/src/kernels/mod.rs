@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod elementwise;
+mod heads;
 mod lanes;
 mod norm;
 mod panels;
@@ -10,6 +11,7 @@ mod squashed;
 mod transpose;
 
 pub(crate) use elementwise::{AdamConstants, adam, linear_of_one, polyak};
+pub(crate) use heads::{Heads, LEAST_VARIANCE};
 pub use lanes::simd;
 pub(crate) use norm::{EPSILON, Normalised, normalise, normalise_one};
 pub(crate) use panels::{

@@ -35,20 +35,25 @@ pub(crate) struct Panels {
     data: Vec<f32>,
 }
 
-/// How many buffers wait for another use at most: more than a pass through any network here takes.
-const SPARES: usize = 64;
+/// How many buffers wait for another use at most: more than passes through any networks here take, which for an ensemble
+/// and a plan of many steps are hundreds.
+const SPARES: usize = 512;
 
 thread_local! {
-    /// What panels and gradients that are gone held, for the next ones of the same size: training takes no memory once
-    /// it runs.
+    /// What panels and gradients that are gone held, for the next ones of the same size, or of nearly the same where
+    /// batches differ: training takes no memory once it runs.
     static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer of any content, all of which the caller overwrites.
 pub(crate) fn take_spare(len: usize) -> Vec<f32> {
     let spare = SPARE.with_borrow_mut(|spare| {
-        let found = spare.iter().rposition(|data| data.len() == len)?;
-        Some(spare.swap_remove(found))
+        let fits = |data: &Vec<f32>| (len..=2 * len).contains(&data.capacity());
+        let found =
+            spare.iter().rposition(|data| data.len() == len).or_else(|| spare.iter().rposition(fits))?;
+        let mut data = spare.swap_remove(found);
+        data.resize(len, 0.0);
+        Some(data)
     });
     spare.unwrap_or_else(|| vec![0.0; len])
 }

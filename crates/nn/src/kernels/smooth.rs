@@ -41,18 +41,47 @@ pub(super) fn tanh_of(x: f32) -> f32 {
     if size < 0.625 { near } else { far.copysign(x) }
 }
 
-/// ln(1 − tanh² x), without the cancellation: 2 (ln 2 − |x| − ln(1 + e^(−2|x|))).
+/// 2 artanh s for |s| up to a third: ln of (1 + s) / (1 − s).
 #[inline(always)]
-pub(super) fn ln_slope_of_tanh(x: f32) -> f32 {
-    let z = exp(-2.0 * x.abs());
-    // ln(1 + z) = 2 artanh(z / (2 + z)), whose argument is a third at most.
-    let s = z / (2.0 + z);
+fn twice_artanh(s: f32) -> f32 {
     let square = s * s;
     let mut series = 1.0 / 13.0;
     for coefficient in [1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0] {
         series = square.mul_add(series, coefficient);
     }
-    2.0 * (std::f32::consts::LN_2 - x.abs() - 2.0 * s * series)
+    2.0 * s * series
+}
+
+/// ln(1 − tanh² x), without the cancellation: 2 (ln 2 − |x| − ln(1 + e^(−2|x|))).
+#[inline(always)]
+pub(super) fn ln_slope_of_tanh(x: f32) -> f32 {
+    let z = exp(-2.0 * x.abs());
+    2.0 * (std::f32::consts::LN_2 - x.abs() - twice_artanh(z / (2.0 + z)))
+}
+
+/// ln x for a normal number above 0.
+#[inline(always)]
+pub(super) fn ln(x: f32) -> f32 {
+    /// The bits of ¾: the mantissa is taken between ¾ and 1½.
+    const LOWEST: u32 = 0x3f40_0000;
+    let shifted = x.to_bits().wrapping_sub(LOWEST);
+    let exponent = (shifted as i32 >> 23) as f32;
+    let mantissa = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(LOWEST));
+    let rest = twice_artanh((mantissa - 1.0) / (mantissa + 1.0));
+    exponent.mul_add(LN_2.0, exponent.mul_add(LN_2.1, rest))
+}
+
+/// ln(1 + eˣ).
+#[inline(always)]
+pub(super) fn softplus(x: f32) -> f32 {
+    let z = exp(-x.abs());
+    x.max(0.0) + twice_artanh(z / (2.0 + z))
+}
+
+/// 1 / (1 + e⁻ˣ).
+#[inline(always)]
+pub(super) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
 }
 
 wide! {
@@ -130,6 +159,18 @@ mod tests {
             let exact = 2.0 * (std::f64::consts::LN_2 - size - libm::log1p(libm::exp(-2.0 * size)));
             let found = f64::from(ln_slope_of_tanh(x));
             assert!((found - exact).abs() <= 3e-7 * (1.0 + size), "at {x}: {found} instead of {exact}");
+            let (found, exact) = (f64::from(ln(x.abs())), libm::log(size));
+            if size > 0.0 {
+                assert!(
+                    (found - exact).abs() <= 2e-7 * exact.abs().max(0.1),
+                    "ln {size} = {found}, not {exact}"
+                );
+            }
+            let x = f64::from(x);
+            let (found, exact) = (f64::from(softplus(x as f32)), x.max(0.0) + libm::log1p(libm::exp(-size)));
+            assert!((found - exact).abs() <= 2e-7 * exact.max(1.0), "softplus {x} = {found}, not {exact}");
+            let (found, exact) = (f64::from(sigmoid(x as f32)), 1.0 / (1.0 + libm::exp(-x)));
+            assert!((found - exact).abs() <= 2e-7, "sigmoid {x} = {found}, not {exact}");
         }
         assert!(exp(f32::NAN).is_nan() && tanh_of(f32::NAN).is_nan());
         assert_eq!((tanh_of(f32::INFINITY), tanh_of(f32::NEG_INFINITY)), (1.0, -1.0));
