@@ -25,7 +25,8 @@ for library in "$here"/toolkit/lib/*.so.*; do
     ln -sf "$(basename "$library")" "${library%%.so.*}.so"
 done
 mkdir -p "$here/stubs"
-echo 'void reprise_stub(void) {}' | gcc -shared -x c - -o "$here/stubs/libcuda.so" -Wl,-soname,libcuda.so.1
+grep -oh '\bcu[A-Z][A-Za-z0-9_]*' "$here/toolkit/include/cuda.h" | sort -u | sed 's/.*/void &(void) {}/' |
+    gcc -shared -x c - -o "$here/stubs/libcuda.so" -Wl,-soname,libcuda.so.1
 
 export CUDA_HOME="$here/toolkit" CUDA_PATH="$here/toolkit" CUDA_ROOT="$here/toolkit" CUDA_TOOLKIT_ROOT_DIR="$here/toolkit"
 export CUDA_COMPUTE_CAP="${CUDA_COMPUTE_CAP:-80}"

@@ -122,7 +122,7 @@ fn print(study: &Study, answers: &[Answer]) {
     say(format!(
         "\nscope: {} task(s), {runs} runs an arm, {} steps (profile {})",
         study.tasks.len(),
-        study.profile.steps,
+        study.steps(),
         study.profile_name
     ));
 }

@@ -2,7 +2,7 @@
 
 use crate::Weights;
 use anyhow::{Context, Result, ensure};
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use nn::{Head, Mlp};
 
 /// A frozen deterministic policy.
@@ -43,15 +43,39 @@ impl Actor {
         Ok(Self { mlp, theta, action_limit })
     }
 
+    /// The policy of what an agent published ([`crate::Agent::publish`]): its arrays `actor.…`.
+    ///
+    /// # Errors
+    /// If these are not those of one perceptron from `observation_dim` to `action_dim`.
+    pub fn from_published(
+        published: &Weights,
+        dims: (usize, usize),
+        action_limit: f64,
+        device: &Device,
+    ) -> Result<Self> {
+        let own = |(name, array): (&String, &_)| {
+            Some((name.strip_prefix("actor.")?.to_owned(), Clone::clone(array)))
+        };
+        Self::from_weights(&published.iter().filter_map(own).collect(), dims, action_limit, device)
+    }
+
+    pub(crate) fn action_limit(&self) -> f64 {
+        self.action_limit
+    }
+
     /// The action in `observation`.
     ///
     /// # Errors
     /// If the shapes do not fit.
     pub fn act(&self, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let x = Tensor::from_slice(observation, (1, observation.len()), self.theta.device())?;
-        let y = self.mlp.forward(&x, &self.theta)?.affine(self.action_limit, 0.0)?;
-        action.copy_from_slice(&y.flatten_all()?.to_vec1::<f32>()?);
+        action.copy_from_slice(&self.actions(&x)?.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
+    }
+
+    /// The action in each state of `s [batch, observation]`.
+    pub(crate) fn actions(&self, s: &Tensor) -> Result<Tensor> {
+        Ok(self.mlp.forward(s, &self.theta)?.affine(self.action_limit, 0.0)?)
     }
 }
 
@@ -83,6 +107,11 @@ pub(crate) fn theta_from_weights(
         theta.extend(values);
     }
     Ok(theta)
+}
+
+/// Sets all of `variable`.
+pub(crate) fn load(variable: &Var, values: &[f32]) -> Result<()> {
+    Ok(variable.set(&Tensor::from_slice(values, variable.shape(), variable.device())?)?)
 }
 
 /// The name of one of a critic's parameters: `critic1.0.weight`.

@@ -5,13 +5,23 @@
 //! streams.
 
 mod actor;
+mod critics;
 mod dai;
+mod drol;
+mod fql;
+mod iql;
+mod pex;
 mod sac;
 mod td3;
 mod tensors;
 
 pub use actor::Actor;
+pub use critics::Aggregate;
 pub use dai::{Dai, DaiConfig, Schedule, ScheduleShape};
+pub use drol::{Drol, DrolConfig, Routing, latent, route};
+pub use fql::{Fql, FqlConfig, FqlNoise};
+pub use iql::{Iql, IqlConfig};
+pub use pex::{Online, Pex, PexConfig, PexPolicy, PolicyActions, selection};
 pub use sac::{Sac, SacConfig};
 pub use td3::{Td3, Td3Config};
 
@@ -53,6 +63,15 @@ pub trait Agent {
     /// # Errors
     /// If the device fails to hand them out.
     fn policy_weights(&self) -> Result<Weights>;
+
+    /// What an offline run leaves for an online run to start from: weights by name. An agent that leaves more than its
+    /// policy says what.
+    ///
+    /// # Errors
+    /// If the device fails to hand them out.
+    fn publish(&self) -> Result<Weights> {
+        self.policy_weights()
+    }
 
     /// Saves or loads everything that an action or an update changes: parameters, optimisers, counts, streams.
     ///

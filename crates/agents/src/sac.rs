@@ -1,7 +1,7 @@
 //! SAC: Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications" (arXiv 1812.05905), Algorithm 1.
 
-use crate::actor::{critic_name, theta_from_weights, weights_from_theta};
-use crate::tensors::{Transitions, scalar, var};
+use crate::actor::{critic_name, load, theta_from_weights, weights_from_theta};
+use crate::tensors::{Transitions, normals, scalar, var};
 use crate::{Agent, Batch, Metrics, Weights};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
@@ -185,16 +185,42 @@ impl Sac {
     /// # Errors
     /// If an array is missing or has another shape.
     pub fn load_weights(&mut self, weights: &Weights) -> Result<()> {
-        let set =
-            |var: &Var, theta: Vec<f32>| var.set(&Tensor::from_slice(&theta, theta.len(), &self.device)?);
-        set(&self.phi, theta_from_weights(&self.actor, |_, name| format!("actor.{name}"), weights)?)?;
-        for (prefix, theta) in [("", &self.theta), ("target_", &self.theta_target)] {
-            let name = |i: usize, name: &str| critic_name(prefix, i, name);
-            set(theta, theta_from_weights(&self.critics, name, weights)?)?;
-        }
+        let name = |_, name: &str| format!("actor.{name}");
+        load(&self.phi, &theta_from_weights(&self.actor, name, weights)?)?;
+        self.load_values(weights)?;
         let (_, log_alpha) = weights.get("log_alpha").context("there is no array `log_alpha`")?;
         ensure!(log_alpha.len() == 1, "array `log_alpha` has {} numbers instead of 1", log_alpha.len());
-        Ok(set(&self.log_alpha, log_alpha.clone())?)
+        load(&self.log_alpha, log_alpha)
+    }
+
+    /// Critics and their targets from `weights`, named as [`Self::weights`] names them: an online run's start from an
+    /// offline run's values.
+    ///
+    /// # Errors
+    /// If an array is missing or has another shape.
+    pub fn load_values(&mut self, weights: &Weights) -> Result<()> {
+        for (prefix, theta) in [("", &self.theta), ("target_", &self.theta_target)] {
+            let name = |i: usize, name: &str| critic_name(prefix, i, name);
+            load(theta, &theta_from_weights(&self.critics, name, weights)?)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// min_i Q_θi(s, a), `[batch, 1]`.
+    pub(crate) fn q(&self, s: &Tensor, a: &Tensor) -> Result<Tensor> {
+        Ok(self.critics.forward_beside(s, a, &self.theta.as_detached_tensor())?.min(0)?)
+    }
+
+    /// The policy's action with standard normal `noise`.
+    pub(crate) fn sample(&self, observation: &[f32], noise: &[f32], action: &mut [f32]) -> Result<()> {
+        let noise = Tensor::from_slice(noise, (1, action.len()), &self.device)?;
+        let (a, _) = self.gaussian.sample(&self.outputs(observation)?, &noise)?;
+        action.copy_from_slice(&a.affine(self.action_limit, 0.0)?.flatten_all()?.to_vec1::<f32>()?);
+        Ok(())
     }
 
     /// The actor's outputs in one state, μ before ln σ, as `[1, 2 · action]`.
@@ -220,16 +246,13 @@ impl Agent for Sac {
             action.fill_with(|| self.random_actions.uniform_in(-limit, limit) as f32);
             return Ok(());
         }
-        let noise: Vec<f32> = action.iter().map(|_| self.exploration.normal() as f32).collect();
-        let noise = Tensor::from_vec(noise, (1, action.len()), &self.device)?;
-        let (a, _) = self.gaussian.sample(&self.outputs(observation)?, &noise)?;
-        action.copy_from_slice(&a.affine(limit, 0.0)?.flatten_all()?.to_vec1::<f32>()?);
-        Ok(())
+        let noise = normals(&mut self.exploration, action.len());
+        self.sample(observation, &noise, action)
     }
 
     fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics> {
         let count = batch.rewards.len() * self.action_dim;
-        let mut draw = || (0..count).map(|_| self.action_noise.normal() as f32).collect::<Vec<f32>>();
+        let mut draw = || normals(&mut self.action_noise, count);
         let (next_noise, noise) = (draw(), draw());
         self.update_with_noise(batch, &next_noise, &noise)
     }
@@ -245,6 +268,11 @@ impl Agent for Sac {
             }
         }
         Ok(weights)
+    }
+
+    /// All parameters, as [`Self::weights`] names them.
+    fn publish(&self) -> Result<Weights> {
+        self.weights()
     }
 
     fn state(&mut self, archive: &mut Archive) -> Result<()> {

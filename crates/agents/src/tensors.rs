@@ -3,6 +3,7 @@
 use crate::Batch;
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
+use streams::Stream;
 
 /// A batch of transitions as matrices, one row each.
 pub(crate) struct Transitions {
@@ -31,6 +32,11 @@ impl Transitions {
 /// A variable that starts as `theta`.
 pub(crate) fn var(theta: &[f32], device: &Device) -> Result<Var> {
     Ok(Var::from_tensor(&Tensor::from_slice(theta, theta.len(), device)?)?)
+}
+
+/// `count` standard normal draws.
+pub(crate) fn normals(stream: &mut Stream, count: usize) -> Vec<f32> {
+    (0..count).map(|_| stream.normal() as f32).collect()
 }
 
 /// A loss as a number.

@@ -1,6 +1,6 @@
 //! One run, resolved: everything that decides its bytes, and nothing else.
 
-use crate::SCHEMA;
+use crate::{check_name, check_schema};
 use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -92,6 +92,23 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// The tables of settings that it takes.
+    pub(crate) fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::Td3 | Self::Td3Dai => &["td3"],
+            Self::Sac => &["sac"],
+        }
+    }
+
+    /// Its name in files.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Td3 => "td3",
+            Self::Td3Dai => "td3-dai",
+            Self::Sac => "sac",
+        }
+    }
+
     /// Its name in papers.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -156,6 +173,18 @@ pub struct ReplaySettings {
     pub capacity: usize,
     /// Transitions drawn for each update.
     pub batch_size: usize,
+    /// Updates an environment step.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub updates_per_step: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 /// Evaluation without noise, from the same start states every time.
@@ -315,14 +344,12 @@ impl RunConfig {
     /// # Errors
     /// If the text is of another version or not a configuration.
     pub fn parse(file: &str, text: &str) -> Result<Self, BadInput> {
+        check_schema(file, text)?;
         let config: Self = diagnostics::parse_toml(file, text)?;
-        if config.schema == SCHEMA {
-            return Ok(config);
+        for (what, name) in [("paper", &config.paper), ("task", &config.task), ("arm", &config.arm)] {
+            check_name(&format!("{file}: the {what}"), name)?;
         }
-        Err(BadInput::new(format!(
-            "{file} is of schema {}, and this program reads schema {SCHEMA}",
-            config.schema
-        )))
+        Ok(config)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The plan: every run that a profile asks for.
 
 use crate::protocol::distinct_seeds;
-use crate::{Algorithm, Evaluation, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Task};
+use crate::{Algorithm, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Settings, Task};
 use anyhow::Result;
 use diagnostics::BadInput;
 
@@ -103,33 +103,29 @@ impl Plan {
     pub fn new(experiment: &Experiment, profile: &Profile, selection: &Selection) -> Result<Self, BadInput> {
         let mut cells = Vec::new();
         for task in experiment.tasks(profile) {
-            let expert = expert(experiment, task);
+            let steps =
+                experiment.steps(task, profile).ok_or_else(|| BadInput::new("a task has no `steps`"))?;
+            let expert = expert(experiment, task)?;
             let mut arms = Vec::new();
             for arm in experiment.arms(profile) {
+                let settings = experiment.settings(task, Some(profile), Some(arm))?.only(arm.algorithm);
                 for &seed in profile.seeds.get_ref() {
-                    let every = experiment.evaluate_every(profile, task);
-                    let mut config = base(experiment, task, every);
+                    let mut config = base(experiment, task, settings.clone());
                     config.arm.clone_from(&arm.id);
                     config.seed = seed;
-                    config.steps = profile.steps;
+                    config.steps = steps;
                     config.algorithm = arm.algorithm;
-                    if arm.algorithm == Algorithm::Sac {
-                        config.sac.clone_from(&experiment.protocol.sac);
-                        config.td3 = None;
-                    }
-                    let start_steps = profile.start_steps.or(task.start_steps);
-                    config.set_start_steps(start_steps.unwrap_or(config.start_steps()));
                     config.mock.clone_from(&arm.mock);
-                    config.dai = arm.dai.as_ref().map(|dai| dai.resolve(profile.steps, expert.id()));
+                    let guided = arm.dai.as_ref().zip(expert.as_ref());
+                    config.dai = guided.map(|(dai, expert)| dai.resolve(steps, expert.id()));
                     if selection.takes(&config) {
-                        let needs = config.dai.is_some().then(|| expert.clone());
+                        let needs = guided.map(|(_, expert)| expert.clone());
                         arms.push(Cell { config, needs });
                     }
                 }
             }
-            if arms.iter().any(|cell| cell.needs.is_some()) {
-                cells.push(Cell { config: expert, needs: None });
-            }
+            let needed = arms.iter().find_map(|cell: &Cell| cell.needs.clone());
+            cells.extend(needed.map(|config| Cell { config, needs: None }));
             cells.append(&mut arms);
         }
         if cells.is_empty() {
@@ -142,21 +138,19 @@ impl Plan {
     }
 }
 
-/// The run that makes a task's expert. It is the same in every profile.
-fn expert(experiment: &Experiment, task: &Task) -> RunConfig {
-    let plan = &experiment.protocol.expert;
-    let every = task.evaluate_every.unwrap_or(experiment.protocol.evaluation.every);
-    let score = experiment.reference.score(&task.expert.source, &task.expert.task);
-    let goal = task.expert.fraction.unwrap_or(plan.fraction)
-        * score.expect("the experiment was checked to have it").value;
+/// The run that makes a task's expert, where the protocol has experts. It is the same in every profile.
+fn expert(experiment: &Experiment, task: &Task) -> Result<Option<RunConfig>, BadInput> {
+    let (Some(plan), Some(of)) = (&experiment.protocol.expert, &task.published) else { return Ok(None) };
+    let Some(score) = experiment.reference.score(&of.source, &of.task) else { return Ok(None) };
+    let goal = task.expert_fraction.unwrap_or(plan.fraction) * score.value;
     let expert = ExpertGoal { goal: (goal * 100.0).round() / 100.0, score_episodes: plan.score_episodes };
-    RunConfig { seed: plan.seed, steps: plan.steps, expert: Some(expert), ..base(experiment, task, every) }
+    let settings = experiment.settings(task, None, None)?.only(Algorithm::Td3);
+    let base = base(experiment, task, settings);
+    Ok(Some(RunConfig { seed: plan.seed, steps: plan.steps, expert: Some(expert), ..base }))
 }
 
-fn base(experiment: &Experiment, task: &Task, every: u64) -> RunConfig {
+fn base(experiment: &Experiment, task: &Task, settings: Settings) -> RunConfig {
     let protocol = &experiment.protocol;
-    let mut td3 = protocol.td3.clone();
-    td3.start_steps = task.start_steps.unwrap_or(td3.start_steps);
     RunConfig {
         schema: SCHEMA,
         paper: experiment.paper.clone(),
@@ -167,10 +161,10 @@ fn base(experiment: &Experiment, task: &Task, every: u64) -> RunConfig {
         mujoco: protocol.mujoco.clone(),
         device: protocol.device,
         algorithm: Algorithm::Td3,
-        td3: Some(td3),
-        sac: None,
-        replay: protocol.replay.clone(),
-        evaluation: Evaluation { every, episodes: protocol.evaluation.episodes },
+        td3: settings.td3,
+        sac: settings.sac,
+        replay: settings.replay,
+        evaluation: settings.evaluation,
         dai: None,
         expert: None,
         mock: None,

@@ -1,13 +1,14 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
+use crate::settings::{count, within};
 use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
 };
-use crate::{MockSettings, SCHEMA, SacSettings, ScheduleShape, Td3Settings};
+use crate::{MockSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -42,7 +43,8 @@ pub struct Protocol {
     #[serde(default)]
     pub device: Device,
     /// TD3's settings, for every arm of the algorithms `td3` and `td3-dai`, and for experts.
-    pub td3: Td3Settings,
+    #[serde(default)]
+    pub td3: Option<Td3Settings>,
     /// SAC's settings, for every arm of the algorithm `sac`.
     #[serde(default)]
     pub sac: Option<SacSettings>,
@@ -50,8 +52,9 @@ pub struct Protocol {
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.
     pub evaluation: Evaluation,
-    /// The experts that guide.
-    pub expert: ExpertPlan,
+    /// The experts that guide, where an arm has one.
+    #[serde(default)]
+    pub expert: Option<ExpertPlan>,
     /// Estimators of figures, tables and verdicts.
     pub statistics: Statistics,
     /// The arms, in the order in which figures show them.
@@ -106,6 +109,9 @@ pub struct Arm {
     /// A stand-in for the agent, in tests.
     #[serde(default)]
     pub mock: Option<MockSettings>,
+    /// Where it departs from the settings that tasks and profile leave.
+    #[serde(default)]
+    pub set: toml::Table,
 }
 
 /// What DAI adds, with the schedule in shares of the budget.
@@ -146,14 +152,18 @@ pub struct Task {
     pub id: String,
     /// Its name in figures and tables.
     pub title: String,
-    /// The published score that its expert's goal is a share of.
-    pub expert: ScoreOf,
-    /// In place of the algorithm's `start_steps`.
+    /// The published score that figures over several tasks divide by, and that an expert's goal is a share of.
     #[serde(default)]
-    pub start_steps: Option<u64>,
-    /// In place of `evaluation.every`.
+    pub published: Option<ScoreOf>,
+    /// In place of `expert.fraction`.
     #[serde(default)]
-    pub evaluate_every: Option<u64>,
+    pub expert_fraction: Option<f64>,
+    /// Environment steps, where a profile does not say.
+    #[serde(default)]
+    pub steps: Option<u64>,
+    /// Where it departs from the protocol's settings.
+    #[serde(default)]
+    pub set: toml::Table,
 }
 
 /// A number in `reference.toml`.
@@ -164,15 +174,15 @@ pub struct ScoreOf {
     pub source: String,
     /// The task's id there.
     pub task: String,
-    /// In place of `expert.fraction`.
-    #[serde(default)]
-    pub fraction: Option<f64>,
 }
 
 /// How much of the protocol to run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    /// Its name.
+    #[serde(skip)]
+    pub name: String,
     /// What it is for and where it departs from the paper.
     pub about: String,
     /// Tasks by id.
@@ -182,14 +192,12 @@ pub struct Profile {
     pub arms: Option<Spanned<Vec<String>>>,
     /// Seeds, the same for every arm.
     pub seeds: Spanned<Vec<u64>>,
-    /// Environment steps.
-    pub steps: u64,
-    /// In place of the algorithm's `start_steps`, where a budget is too short for it.
+    /// Environment steps; each task's own where absent.
     #[serde(default)]
-    pub start_steps: Option<u64>,
-    /// In place of `evaluation.every`.
+    pub steps: Option<u64>,
+    /// Where it departs from the settings that tasks leave.
     #[serde(default)]
-    pub evaluate_every: Option<u64>,
+    pub set: toml::Table,
 }
 
 impl Experiment {
@@ -203,19 +211,12 @@ impl Experiment {
         if !papers.iter().any(|p| p == paper) {
             return Err(BadInput::unknown("paper", paper, papers.iter().map(String::as_str)).into());
         }
-        let protocol: Protocol = read_toml(root, &folder.join(paper).join("protocol.toml"))?;
+        let mut protocol: Protocol = read_toml(root, &folder.join(paper).join("protocol.toml"))?;
+        for (name, profile) in &mut protocol.profile {
+            profile.name.clone_from(name);
+        }
         let reference: Reference = read_toml(root, &folder.join(paper).join("reference.toml"))?;
         let claims: Claims = read_toml(root, &folder.join(paper).join("claims.toml"))?;
-        for (file, schema) in
-            [("protocol", protocol.schema), ("reference", reference.schema), ("claims", claims.schema)]
-        {
-            if schema != SCHEMA {
-                return Err(BadInput::new(format!(
-                    "experiments/{paper}/{file}.toml is of schema {schema}, and this program reads schema {SCHEMA}"
-                ))
-                .into());
-            }
-        }
         let notes = notes(&folder.join(paper).join("notes.md"))?;
         let experiment = Self { paper: paper.to_owned(), protocol, reference, claims, notes };
         experiment.check(root)?;
@@ -242,38 +243,78 @@ impl Experiment {
         self.protocol.task.iter().filter(|task| profile.tasks.get_ref().contains(&task.id))
     }
 
-    /// The evaluation interval of `task` in `profile`.
+    /// The settings of a run: the protocol's, with the departures of its task, its profile and its arm, in this order.
+    ///
+    /// # Errors
+    /// [`BadInput`] if a departure names what there is not, or a setting has no meaning.
+    pub fn settings(
+        &self,
+        task: &Task,
+        profile: Option<&Profile>,
+        arm: Option<&Arm>,
+    ) -> Result<Settings, BadInput> {
+        let departures = [
+            Some((format!("task `{}`", task.id), &task.set)),
+            profile.map(|profile| (format!("profile `{}`", profile.name), &profile.set)),
+            arm.map(|arm| (format!("arm `{}`", arm.id), &arm.set)),
+        ];
+        let bad = |what: String| BadInput::new(format!("experiments/{}/protocol.toml: {what}", self.paper));
+        let mut settings = Settings::of(&self.protocol);
+        for (whose, departure) in departures.into_iter().flatten() {
+            settings = settings.with(departure).map_err(|error| bad(format!("`set` of {whose}: {error}")))?;
+        }
+        settings.check().map_err(bad)?;
+        Ok(settings)
+    }
+
+    /// The environment steps of a run on `task`; none if neither says.
     #[must_use]
-    pub fn evaluate_every(&self, profile: &Profile, task: &Task) -> u64 {
-        profile.evaluate_every.or(task.evaluate_every).unwrap_or(self.protocol.evaluation.every)
+    pub fn steps(&self, task: &Task, profile: &Profile) -> Option<u64> {
+        profile.steps.or(task.steps)
     }
 
     fn check(&self, root: &Path) -> Result<(), BadInput> {
         let protocol = &self.protocol;
         let file = format!("experiments/{}/protocol.toml", self.paper);
         let bad = |message: String| Err(BadInput::new(format!("{file}: {message}")));
-        check_settings(protocol).or_else(bad)?;
+        check_protocol(protocol).or_else(bad)?;
+        Settings::of(protocol).check().or_else(bad)?;
         let arms: Vec<&str> = protocol.arm.iter().map(|arm| arm.id.as_str()).collect();
         let tasks: Vec<&str> = protocol.task.iter().map(|task| task.id.as_str()).collect();
+        check_names(&format!("{file}: arm"), &arms)?;
+        check_names(&format!("{file}: task"), &tasks)?;
+        for profile in protocol.profile.keys() {
+            check_name(&format!("{file}: profile"), profile)?;
+        }
+        check_scores(&self.reference)
+            .map_err(|what| BadInput::new(format!("experiments/{}/reference.toml: {what}", self.paper)))?;
         for arm in &protocol.arm {
-            if arm.algorithm == Algorithm::Sac && protocol.sac.is_none() {
-                return bad(format!(
-                    "arm `{}`: the algorithm `sac` takes its settings from `[sac]`: add it",
-                    arm.id
-                ));
-            }
             if (arm.algorithm == Algorithm::Td3Dai) != arm.dai.is_some() {
                 return bad(format!(
                     "arm `{}`: `dai = {{ … }}` goes with the algorithm `td3-dai` and with no other",
                     arm.id
                 ));
             }
+            if arm.dai.is_some() && protocol.expert.is_none() {
+                return bad(format!(
+                    "arm `{}` is guided by an expert, and `[expert]` does not say how one is made: add it",
+                    arm.id
+                ));
+            }
         }
         for task in &protocol.task {
-            if self.reference.score(&task.expert.source, &task.expert.task).is_none() {
+            if let Some(of) = &task.published
+                && self.reference.score(&of.source, &of.task).is_none()
+            {
                 return bad(format!(
                     "task `{}`: reference.toml has no score of source `{}` for task `{}`",
-                    task.id, task.expert.source, task.expert.task
+                    task.id, of.source, of.task
+                ));
+            }
+            if protocol.expert.is_some() && task.published.is_none() {
+                return bad(format!(
+                    "task `{}`: an expert's goal is a share of a published score: add `published = {{ source = …, task = … }}`",
+                    task.id
                 ));
             }
         }
@@ -298,13 +339,7 @@ impl Experiment {
             }
             distinct_seeds(profile.seeds.get_ref()).map_err(|error| at(profile.seeds.span(), error))?;
             for task in self.tasks(profile) {
-                let every = self.evaluate_every(profile, task);
-                if every == 0 || profile.steps == 0 || !profile.steps.is_multiple_of(every) {
-                    return bad(format!(
-                        "profile `{name}`: {} steps are not a whole number of evaluation intervals of {every} steps ({})",
-                        profile.steps, task.id
-                    ));
-                }
+                self.check_runs(profile, task)?;
             }
         }
         for claim in &self.claims.claim {
@@ -312,6 +347,12 @@ impl Experiment {
                 return Err(BadInput::new(format!(
                     "experiments/{}/claims.toml: claim `{}` has no reading: expected at least one",
                     self.paper, claim.id
+                )));
+            }
+            if let Some(reading) = claim.reading.iter().find(|reading| !reading.window.is_within_a_run()) {
+                return Err(BadInput::new(format!(
+                    "experiments/{}/claims.toml: the window of reading `{}` of claim `{}` is no share within 0 and 1",
+                    self.paper, reading.id, claim.id
                 )));
             }
             if !claim.threshold().is_some_and(|threshold| threshold.value().is_finite()) {
@@ -333,6 +374,44 @@ impl Experiment {
         }
         Ok(())
     }
+
+    /// Checks what every arm of `profile` would do on `task`.
+    fn check_runs(&self, profile: &Profile, task: &Task) -> Result<(), BadInput> {
+        let bad = |message: String| {
+            Err(BadInput::new(format!("experiments/{}/protocol.toml: {message}", self.paper)))
+        };
+        let Some(steps) = self.steps(task, profile) else {
+            return bad(format!(
+                "neither profile `{}` nor task `{}` has `steps`: add them to one of the two",
+                profile.name, task.id
+            ));
+        };
+        let common = self.settings(task, Some(profile), None)?;
+        let every = common.evaluation.every;
+        if every == 0 || steps == 0 || !steps.is_multiple_of(every) {
+            return bad(format!(
+                "profile `{}`: {steps} steps are not a whole number of evaluation intervals of {every} steps ({})",
+                profile.name, task.id
+            ));
+        }
+        for arm in self.arms(profile) {
+            let settings = self.settings(task, Some(profile), Some(arm))?;
+            if settings.evaluation != common.evaluation {
+                return bad(format!(
+                    "`set` of arm `{}`: all arms are evaluated alike: remove `evaluation`",
+                    arm.id
+                ));
+            }
+            if let Some(table) = settings.missing(arm.algorithm) {
+                return bad(format!(
+                    "arm `{}`: the algorithm `{}` takes its settings from `[{table}]`: add it",
+                    arm.id,
+                    arm.algorithm.id()
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn notes(path: &Path) -> Result<Option<String>, BadInput> {
@@ -344,65 +423,65 @@ fn notes(path: &Path) -> Result<Option<String>, BadInput> {
     }
 }
 
-fn check_settings(protocol: &Protocol) -> Result<(), String> {
-    let td3 = &protocol.td3;
-    let within = |name: &str, value: f64, low: f64, high: f64| {
-        if (low..=high).contains(&value) {
-            Ok(())
-        } else {
-            Err(format!("`{name}` is {value}, and must lie within {low} and {high}"))
+fn check_protocol(protocol: &Protocol) -> Result<(), String> {
+    if let Some(expert) = &protocol.expert {
+        within("expert.fraction", expert.fraction, 0.0, 10.0)?;
+        count("expert.score_episodes", expert.score_episodes as u64, 1_000_000)?;
+        if protocol.td3.is_none() {
+            return Err("experts are TD3's, and there is no `[td3]`: add it".to_owned());
         }
-    };
-    within("td3.discount", td3.discount, 0.0, 1.0)?;
-    within("td3.polyak", td3.polyak, 0.0, 1.0)?;
-    within("td3.learning_rate", td3.learning_rate, 0.0, 1.0)?;
-    within("td3.exploration_noise", td3.exploration_noise, 0.0, 10.0)?;
-    within("td3.target_policy_noise", td3.target_policy_noise, 0.0, 10.0)?;
-    within("td3.target_noise_clip", td3.target_noise_clip, 0.0, 10.0)?;
-    if let Some(sac) = &protocol.sac {
-        within("sac.discount", sac.discount, 0.0, 1.0)?;
-        within("sac.polyak", sac.polyak, 0.0, 1.0)?;
-        within("sac.learning_rate", sac.learning_rate, 0.0, 1.0)?;
-        within("sac.temperature", sac.temperature, 1e-6, 1e6)?;
-        within("sac.target_entropy", sac.target_entropy.unwrap_or(-1.0), -100.0, 100.0)?;
     }
-    within("expert.fraction", protocol.expert.fraction, 0.0, 10.0)?;
     within("statistics.confidence", protocol.statistics.confidence, 0.5, 0.999)?;
     within("statistics.iqr_factor", protocol.statistics.iqr_factor, 0.0, 100.0)?;
+    count("statistics.resamples", protocol.statistics.resamples as u64, 10_000_000)?;
     for arm in &protocol.arm {
         if let Some(dai) = &arm.dai {
             within(&format!("start` of arm `{}", arm.id), dai.start, 0.0, 1.0)?;
             within(&format!("length` of arm `{}", arm.id), dai.length, 0.0, 1.0)?;
         }
     }
-    let positive = [
-        ("td3.policy_delay", td3.policy_delay),
-        ("td3.start_steps", td3.start_steps),
-        ("td3.hidden", narrowest(&td3.hidden)),
-        ("sac.start_steps", protocol.sac.as_ref().map_or(1, |sac| sac.start_steps)),
-        ("sac.hidden", narrowest(protocol.sac.as_ref().map_or(&[1], |sac| &sac.hidden))),
-        ("replay.capacity", protocol.replay.capacity as u64),
-        ("replay.batch_size", protocol.replay.batch_size as u64),
-        ("evaluation.episodes", protocol.evaluation.episodes as u64),
-        ("expert.score_episodes", protocol.expert.score_episodes as u64),
-        ("statistics.resamples", protocol.statistics.resamples as u64),
-    ];
-    match positive.iter().find(|(_, value)| *value == 0) {
-        Some((name, _)) => Err(format!("`{name}` must be at least 1")),
-        None => Ok(()),
+    for task in &protocol.task {
+        within(
+            &format!("expert_fraction` of task `{}", task.id),
+            task.expert_fraction.unwrap_or(1.0),
+            0.0,
+            10.0,
+        )?;
     }
+    Ok(())
 }
 
-fn narrowest(hidden: &[usize]) -> u64 {
-    hidden.iter().min().map_or(0, |&width| width as u64)
+/// Names that are folders', none twice.
+fn check_names(what: &str, names: &[&str]) -> Result<(), BadInput> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        check_name(what, name)?;
+        if !seen.insert(name) {
+            return Err(BadInput::new(format!(
+                "{what} `{name}` stands twice: give each one a name of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_scores(reference: &Reference) -> Result<(), String> {
+    for source in &reference.source {
+        for score in &source.scores {
+            let of = format!("of source `{}` for task `{}`", source.id, score.task);
+            within(&format!("value` {of}"), score.value, -1e15, 1e15)?;
+            within(&format!("spread` {of}"), score.spread.unwrap_or(0.0), 0.0, 1e15)?;
+        }
+    }
+    Ok(())
 }
 
 /// Seeds, none twice.
 pub(crate) fn distinct_seeds(seeds: &[u64]) -> Result<(), BadInput> {
-    let repeated = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed));
-    match repeated {
+    let mut seen = BTreeSet::new();
+    match seeds.iter().find(|seed| !seen.insert(**seed)) {
         _ if seeds.is_empty() => Err(BadInput::new("the list of seeds is empty: expected at least one seed")),
-        Some((_, seed)) => Err(BadInput::new(format!("seed {seed} stands twice in the list of seeds"))
+        Some(seed) => Err(BadInput::new(format!("seed {seed} stands twice in the list of seeds"))
             .help("two runs of one seed are the same run: give each seed once")),
         None => Ok(()),
     }
@@ -427,5 +506,6 @@ fn read_toml<T: serde::de::DeserializeOwned>(root: &Path, path: &PathBuf) -> Res
     let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| BadInput::new(format!("cannot read {name}: {error}")))?;
+    check_schema(&name, &text)?;
     parse_toml(&name, &text)
 }

@@ -1,5 +1,6 @@
 //! A whole perceptron as one custom operation under candle's autograd, float32 on the CPU.
 
+use crate::dropout::Dropout;
 use crate::gradients;
 use crate::kernels::{self, Gated, Normalised, Panels};
 use crate::mlp::{Head, Layer, Mlp, Unit};
@@ -12,6 +13,8 @@ pub(crate) struct FusedMlp {
     mlp: Mlp,
     /// Whether a backward pass may follow.
     tape: bool,
+    /// By hidden layer, what its units are multiplied by; nothing where all stay.
+    dropped: Vec<Panels>,
     saved: Mutex<Option<Saved>>,
 }
 
@@ -33,13 +36,24 @@ struct Hidden {
 
 impl Hidden {
     /// A hidden layer of `x`; without a `tape`, only its activations are kept.
-    fn new(x: &Panels, layer: Layer, unit: Unit, theta: &[f32], tape: bool) -> Self {
+    fn new(
+        x: &Panels,
+        layer: Layer,
+        unit: Unit,
+        dropped: Option<&Panels>,
+        theta: &[f32],
+        tape: bool,
+    ) -> Self {
         let mut y = kernels::linear(x, layer.weight(theta), layer.bias(theta), unit == Unit::Relu);
-        let slopes = match gated(unit) {
+        let mut slopes = match gated(unit) {
             Some(unit) => y.gate(unit, tape),
-            None if layer.norm && tape => Some(y.positive()),
+            None if tape && (layer.norm || dropped.is_some()) => Some(y.positive()),
             None => None,
         };
+        if let Some(dropped) = dropped {
+            y.multiply(dropped);
+            slopes.iter_mut().for_each(|slopes| slopes.multiply(dropped));
+        }
         if !layer.norm {
             return Self { y, slopes, normalised: None };
         }
@@ -79,7 +93,15 @@ fn gated(unit: Unit) -> Option<Gated> {
 
 impl FusedMlp {
     pub(crate) fn new(mlp: Mlp, tape: bool) -> Self {
-        Self { mlp, tape, saved: Mutex::new(None) }
+        Self { mlp, tape, dropped: Vec::new(), saved: Mutex::new(None) }
+    }
+
+    /// The same with hidden units left out.
+    pub(crate) fn dropped(self, dropout: &Dropout) -> Result<Self> {
+        let panels = |layer: &Tensor| {
+            Ok(Panels::of_samples(&[&layer.flatten_all()?.to_vec1::<f32>()?], layer.dims2()?.0))
+        };
+        Ok(Self { dropped: dropout.layers().iter().map(panels).collect::<Result<_>>()?, ..self })
     }
 
     /// The outputs `[members, batch, outputs]` before the head.
@@ -94,7 +116,8 @@ impl FusedMlp {
             for (i, layer) in mlp.layers().enumerate() {
                 let input = passed.last().map_or(&x, |hidden| &hidden.y);
                 if i + 1 < mlp.depth() {
-                    passed.push(Hidden::new(input, layer, mlp.unit(), theta, self.tape));
+                    let dropped = self.dropped.get(i);
+                    passed.push(Hidden::new(input, layer, mlp.unit(), dropped, theta, self.tape));
                 } else {
                     let y = kernels::linear(input, layer.weight(theta), layer.bias(theta), false);
                     y.each_of_samples(out, |to, from| *to = from);
@@ -134,7 +157,7 @@ impl FusedMlp {
     fn forward(&self, inputs: &[&[f32]], theta: &[f32]) -> (CpuStorage, Shape) {
         let mlp = &self.mlp;
         let batch = inputs.iter().map(|x| x.len()).sum::<usize>() / mlp.inputs();
-        let mut out = if batch == 1 && !self.tape {
+        let mut out = if batch == 1 && !self.tape && self.dropped.is_empty() {
             self.pass_one(inputs, theta)
         } else {
             self.pass(inputs, batch, theta)

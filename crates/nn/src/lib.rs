@@ -5,13 +5,17 @@
 //! and in float64, the same network is plain candle operations on views of the same variable, which is also what the
 //! tests hold the fused operation against.
 
+mod dropout;
 mod fused;
+mod gaussian;
 mod gradients;
 mod kernels;
 mod mlp;
 mod optim;
 mod squashed;
 
+pub use dropout::Dropout;
+pub use gaussian::Gaussian;
 pub use gradients::{Gradient, Gradients, backward};
 pub use kernels::simd;
 pub use mlp::{Head, Mlp, Parameter, Unit};

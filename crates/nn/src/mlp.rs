@@ -1,5 +1,6 @@
 //! Multi-layer perceptrons over one flat parameter vector.
 
+use crate::dropout::Dropout;
 use crate::fused::FusedMlp;
 use crate::kernels;
 use candle_core::{DType, Result, Shape, Tensor};
@@ -139,6 +140,11 @@ impl Mlp {
         self.unit
     }
 
+    /// The width of each hidden layer.
+    pub(crate) fn hidden(&self) -> &[usize] {
+        &self.sizes[1..self.depth()]
+    }
+
     pub(crate) fn inputs(&self) -> usize {
         self.sizes[0]
     }
@@ -182,12 +188,29 @@ impl Mlp {
     /// Fresh parameters, weights and biases uniform on ±1/√inputs as PyTorch's `Linear` draws them; a normalisation
     /// starts with scale 1 and shift 0.
     pub fn init(&self, stream: &mut Stream) -> Vec<f32> {
+        self.init_by(|layer, theta| {
+            let bound = 1.0 / libm::sqrt(layer.inputs as f64);
+            let count = layer.weights() + layer.outputs;
+            theta.extend((0..count).map(|_| stream.uniform_in(-bound, bound) as f32));
+        })
+    }
+
+    /// Fresh parameters by Glorot and Bengio 2010: weights uniform on ±√(6 / (inputs + outputs)), biases 0; a
+    /// normalisation as [`Self::init`] has it.
+    pub fn init_glorot(&self, stream: &mut Stream) -> Vec<f32> {
+        self.init_by(|layer, theta| {
+            let bound = libm::sqrt(6.0 / (layer.inputs + layer.outputs) as f64);
+            theta.extend((0..layer.weights()).map(|_| stream.uniform_in(-bound, bound) as f32));
+            theta.extend(std::iter::repeat_n(0.0, layer.outputs));
+        })
+    }
+
+    /// Fresh parameters, of which `linear` appends a layer's weight and bias.
+    fn init_by(&self, mut linear: impl FnMut(Layer, &mut Vec<f32>)) -> Vec<f32> {
         let mut theta = Vec::with_capacity(self.members * self.member_parameters());
         for _ in 0..self.members {
             for layer in self.layers() {
-                let bound = 1.0 / libm::sqrt(layer.inputs as f64);
-                let count = layer.weights() + layer.outputs;
-                theta.extend((0..count).map(|_| stream.uniform_in(-bound, bound) as f32));
+                linear(layer, &mut theta);
                 if layer.norm {
                     theta.extend(std::iter::repeat_n(1.0, layer.outputs));
                     theta.extend(std::iter::repeat_n(0.0, layer.outputs));
@@ -239,13 +262,30 @@ impl Mlp {
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, x: &Tensor, theta: &Tensor) -> Result<Tensor> {
+        self.forward_with(x, theta, None)
+    }
+
+    /// [`Self::forward`] with hidden units left out, after the unit and before any normalisation.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward_dropped(&self, x: &Tensor, theta: &Tensor, dropout: &Dropout) -> Result<Tensor> {
+        dropout.check(self.hidden(), x.dims2()?.0)?;
+        self.forward_with(x, theta, Some(dropout))
+    }
+
+    fn forward_with(&self, x: &Tensor, theta: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
         self.check(x.dims(), theta)?;
         let (x, theta) = (x.contiguous()?, theta.contiguous()?);
         if !is_fused(&x) {
-            return self.forward_plain(&x, &theta);
+            return self.forward_plain(&x, &theta, dropout);
         }
         let tape = x.track_op() || theta.track_op();
         let op = FusedMlp::new(self.clone(), tape);
+        let op = match dropout {
+            Some(dropout) => op.dropped(dropout)?,
+            None => op,
+        };
         if tape { x.apply_op2(&theta, op) } else { x.apply_op2_no_bwd(&theta, &op) }
     }
 
@@ -280,7 +320,7 @@ impl Mlp {
     }
 
     /// [`Self::forward`] in candle's own operations, for other devices and other precisions.
-    fn forward_plain(&self, x: &Tensor, theta: &Tensor) -> Result<Tensor> {
+    fn forward_plain(&self, x: &Tensor, theta: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
         let mut outputs = Vec::with_capacity(self.members);
         for member in 0..self.members {
             let (_, theta) = self.member(theta, member)?;
@@ -296,6 +336,9 @@ impl Mlp {
                         Unit::Gelu => y.gelu()?,
                         Unit::Swish => y.silu()?,
                     };
+                    if let Some(dropout) = dropout {
+                        y = (y * &dropout.layers()[i])?;
+                    }
                 }
                 if layer.norm {
                     let [scale, shift] = [1, 2].map(|i| {

@@ -43,6 +43,11 @@ impl Adam {
         Ok(Self { lr, steps: 0, moments })
     }
 
+    /// Takes further steps with another learning rate.
+    pub fn set_learning_rate(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
     /// Moves `theta` by one step against `gradient`.
     ///
     /// # Errors

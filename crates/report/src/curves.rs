@@ -43,7 +43,7 @@ fn panel(study: &Study, task: &TaskRuns) -> Panel {
         note: missing(task),
         marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color).curve).collect()),
         levels: expert.map(|expert| expert_level(expert.score)).into_iter().collect(),
-        x_end: Some(study.profile.steps as f64),
+        x_end: Some(task.steps as f64),
         x_label: None,
     }
 }
@@ -121,7 +121,7 @@ fn caption(study: &Study) -> Caption {
          noise, from the same start states every time. Line: median over runs after the IQR rule (type-7 quartiles, \
          k = {}). Band: nominal {} % percentile bootstrap interval of that median ({} resamples); with few runs it \
          covers less, about 85 % at six runs after the rule. ",
-        steps(study.profile.steps),
+        study.steps(),
         protocol.evaluation.episodes,
         statistics.iqr_factor,
         100.0 * statistics.confidence,

@@ -162,8 +162,7 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
         vec![aggregates(&at_end, &arms), profiles(&at_end, &arms), improvement(&at_end, &pairs)];
     let courses: Option<Vec<Course>> = (0..arm_count).map(|i| course(study, i)).collect();
     let along = Setting {
-        score: "an evaluation's mean return, divided by the published score that the expert's goal is a share of \
-                (reference.toml)",
+        score: "an evaluation's mean return, divided by the task's published score (reference.toml)",
         ..at_end
     };
     pictures.extend(courses.map(|courses| sample_efficiency(&along, &courses)));
@@ -173,15 +172,15 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
 /// The arm's members: a task's runs with the published score that they are divided by.
 fn members(study: &Study, i: usize) -> impl Iterator<Item = (&ArmRuns, f64)> {
     study.tasks.iter().map(move |task| {
-        let of = &task.task.expert;
-        let score = study.experiment.reference.score(&of.source, &of.task);
+        let of = task.task.published.as_ref();
+        let score = of.and_then(|of| study.experiment.reference.score(&of.source, &of.task));
         (&task.arms[i], score.map_or(f64::NAN, |score| score.value))
     })
 }
 
 fn arm(study: &Study, i: usize) -> Option<Arm> {
     let runs = |(arm, published): (&ArmRuns, f64)| -> Option<Vec<RunScore>> {
-        if published <= 0.0 {
+        if published.is_nan() || published <= 0.0 {
             return None;
         }
         arm.window_means(FINAL)?.into_iter().map(|score| RunScore::new(score / published)).collect()

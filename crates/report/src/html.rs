@@ -165,7 +165,7 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
         tasks: study.tasks.iter().map(|task| task.task.id.clone()).collect(),
         arms: study.experiment.arms(&study.profile).map(|arm| arm.label.clone()).collect(),
         seeds: study.profile.seeds.get_ref().len(),
-        steps: steps(study.profile.steps),
+        steps: study.steps(),
         recorded: study.planned().filter(|(_, state)| matches!(state, State::Recorded(_))).count(),
         planned: study.planned().count(),
         tally: tally(answers),

@@ -123,7 +123,7 @@ mod tests {
             metric: "ratio of a over b".to_owned(),
             threshold: Threshold::Above(1.0),
             tasks: vec!["Ant-v5".to_owned()],
-            steps: 10,
+            steps: vec![10],
             verdict: verdict.clone(),
             readings: vec![ReadingAnswer {
                 reading: "end".to_owned(),
@@ -163,7 +163,7 @@ mod tests {
             changed(std::slice::from_ref(&yes), &[nearly]),
             ["faster: reading `end` was reproduced at 2 [1.5, 2.5], and is now reproduced at 3 [2.5, 3.5]"]
         );
-        let other = Answer { steps: 20, ..yes.clone() };
+        let other = Answer { steps: vec![20], ..yes.clone() };
         assert_eq!(
             changed(std::slice::from_ref(&yes), &[other]),
             ["faster: has the same verdict, but other `steps`"]

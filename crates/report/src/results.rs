@@ -112,7 +112,7 @@ fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
         task: task.task.id.clone(),
         arm: arm.arm.id.clone(),
         label: arm.arm.label.clone(),
-        steps: study.profile.steps,
+        steps: task.steps,
         planned: arm.planned.len(),
         median: stats::median(&runs),
         interval: interval.flatten().map(|interval| [interval.low, interval.high]),

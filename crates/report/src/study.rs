@@ -1,5 +1,6 @@
 //! A profile's recorded runs, by task and arm.
 
+use crate::number::steps;
 use anyhow::Result;
 use diagnostics::BadInput;
 use experiment::{Arm, Experiment, Plan, Profile, Run, RunConfig, Selection, Store, Task, Window};
@@ -22,6 +23,8 @@ pub struct Study {
 pub struct TaskRuns {
     /// The task.
     pub task: Task,
+    /// Environment steps of a run.
+    pub steps: u64,
     /// Steps between evaluations.
     pub every: u64,
     /// By arm, in the protocol's order.
@@ -96,10 +99,19 @@ impl Study {
                 Some(config) => store.run(config)?,
                 None => None,
             };
-            let every = experiment.evaluate_every(&profile, task);
-            tasks.push(TaskRuns { task: task.clone(), every, arms, expert });
+            let every = experiment.settings(task, Some(&profile), None)?.evaluation.every;
+            let steps = experiment.steps(task, &profile).unwrap_or(0);
+            tasks.push(TaskRuns { task: task.clone(), steps, every, arms, expert });
         }
         Ok(Self { experiment: experiment.clone(), profile_name: profile_name.to_owned(), profile, tasks })
+    }
+
+    /// Environment steps of a run: `300k`, or `15k to 200k` where tasks differ.
+    #[must_use]
+    pub fn steps(&self) -> String {
+        let all = || self.tasks.iter().map(|task| task.steps);
+        let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+        if least == most { steps(most) } else { format!("{} to {}", steps(least), steps(most)) }
     }
 
     /// Every planned run of an arm.

@@ -71,8 +71,8 @@ pub struct Answer {
     pub threshold: Threshold,
     /// The tasks that took part.
     pub tasks: Vec<String>,
-    /// Environment steps of each run.
-    pub steps: u64,
+    /// Environment steps of a run on each of them.
+    pub steps: Vec<u64>,
     /// The readings' common verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -152,7 +152,7 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         metric: format!("{metric} of {} over {}", claim.arm, claim.baseline),
         threshold: threshold(claim),
         tasks: tasks.iter().map(|task| task.task.id.clone()).collect(),
-        steps: study.profile.steps,
+        steps: tasks.iter().map(|task| task.steps).collect(),
         verdict,
         readings,
     }

@@ -85,6 +85,7 @@ impl<'a> Session<'a> {
         archive.item("config", &mut config)?;
         ensure!(config == self.config.to_toml(), "it is of another run");
         archive.item("t", &mut self.t)?;
+        ensure!(self.t <= self.config.steps, "it is at step {} of {}", self.t, self.config.steps);
         archive.item("updates", &mut self.updates)?;
         archive.group("env", |archive| self.env.state(archive))?;
         archive.item("starts", &mut self.starts)?;
@@ -125,7 +126,7 @@ impl<'a> Session<'a> {
         Ok(mean >= goal.goal)
     }
 
-    /// One environment step, and one update once those have begun.
+    /// One environment step, and its updates once those have begun.
     pub(crate) fn step(&mut self) -> Result<()> {
         let (config, t) = (self.config, self.t);
         self.agent.explore(t, &self.s, &mut self.a)?;
@@ -150,11 +151,13 @@ impl<'a> Session<'a> {
 
         if t >= config.start_steps() {
             let began = Instant::now();
-            self.replay.draw(config.replay.batch_size, &mut self.draws, &mut self.drawn);
-            let metrics = self.agent.update(&batch(&self.drawn))?;
+            for _ in 0..config.replay.updates_per_step {
+                self.replay.draw(config.replay.batch_size, &mut self.draws, &mut self.drawn);
+                let metrics = self.agent.update(&batch(&self.drawn))?;
+                self.updates += 1;
+                self.log.add(&metrics);
+            }
             self.clock.update += began.elapsed();
-            self.updates += 1;
-            self.log.add(&metrics);
         }
         if step.terminated || step.truncated {
             self.log.episodes.push(self.episode_return);

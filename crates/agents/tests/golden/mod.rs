@@ -1,4 +1,5 @@
 //! Golden files, and how far from them.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use agents::{Batch, Weights};
 use safetensors::SafeTensors;
@@ -39,6 +40,28 @@ impl Golden {
             next_observations: self.row("batch.next_state", i),
             not_terminal: self.row("batch.not_done", i),
         }
+    }
+
+    /// That the losses of update `i`, counted from 0, are within `tolerance` of the golden ones, or of them times it.
+    pub(crate) fn check_losses(&self, i: usize, metrics: &[(&str, f64)], tolerance: f64) {
+        for (name, found) in metrics {
+            let golden = format!("loss.{}", name.trim_end_matches("_loss"));
+            let expected = f64::from(self.row(&golden, i)[0]);
+            let distance = (found - expected).abs() / expected.abs().max(1.0);
+            assert!(distance < tolerance, "{name} {found} instead of {expected} at update {i}");
+        }
+    }
+
+    /// That the weights after `update`, counted from 1, are the golden ones, where there are any: within `max` in each
+    /// after one and two updates, and with a root mean square distance below `rms` after a hundred.
+    pub(crate) fn check_weights(&self, case: &str, update: usize, weights: &Weights, max: f64, rms: f64) {
+        let golden = self.below(&format!("after_{update}."));
+        if golden.is_empty() {
+            return;
+        }
+        let found = distances(weights, &golden);
+        println!("{case}, after update {update}: max {:.1e}, RMS {:.1e}", found.0, found.1);
+        assert!(if update <= 2 { found.0 < max } else { found.1 < rms }, "after update {update}: {found:?}");
     }
 
     /// Row `i` of an array whose first axis is the update.

@@ -1,0 +1,119 @@
+//! What a run is set to, and where a task, a profile or an arm departs from it.
+
+use crate::{Algorithm, Evaluation, Protocol, ReplaySettings, SacSettings, Td3Settings};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// The settings of a run that tasks, profiles and arms may depart from, by the tables of the protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// TD3's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub td3: Option<Td3Settings>,
+    /// SAC's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sac: Option<SacSettings>,
+    /// The replay buffer's.
+    pub replay: ReplaySettings,
+    /// When and how the policy is evaluated.
+    pub evaluation: Evaluation,
+}
+
+impl Settings {
+    pub(crate) fn of(protocol: &Protocol) -> Self {
+        Self {
+            td3: protocol.td3.clone(),
+            sac: protocol.sac.clone(),
+            replay: protocol.replay.clone(),
+            evaluation: protocol.evaluation.clone(),
+        }
+    }
+
+    /// These settings with `departures` in place of what they name.
+    pub(crate) fn with(&self, departures: &Table) -> Result<Self, String> {
+        if departures.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut all = Table::try_from(self).map_err(|error| error.to_string())?;
+        replace(&mut all, departures);
+        all.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+    }
+
+    /// The first table that `algorithm` needs and that is not there.
+    pub(crate) fn missing(&self, algorithm: Algorithm) -> Option<&'static str> {
+        let is_there = |table: &&str| match *table {
+            "td3" => self.td3.is_some(),
+            _ => self.sac.is_some(),
+        };
+        algorithm.tables().iter().copied().find(|table| !is_there(table))
+    }
+
+    /// Without the tables of other algorithms than `algorithm`.
+    pub(crate) fn only(self, algorithm: Algorithm) -> Self {
+        let takes = |table| algorithm.tables().contains(&table);
+        Self { td3: self.td3.filter(|_| takes("td3")), sac: self.sac.filter(|_| takes("sac")), ..self }
+    }
+
+    /// Says which setting has no meaning, if one has none.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(td3) = &self.td3 {
+            within("td3.discount", td3.discount, 0.0, 1.0)?;
+            within("td3.polyak", td3.polyak, 0.0, 1.0)?;
+            within("td3.learning_rate", td3.learning_rate, 0.0, 1.0)?;
+            within("td3.exploration_noise", td3.exploration_noise, 0.0, 10.0)?;
+            within("td3.target_policy_noise", td3.target_policy_noise, 0.0, 10.0)?;
+            within("td3.target_noise_clip", td3.target_noise_clip, 0.0, 10.0)?;
+            count("td3.policy_delay", td3.policy_delay, u64::MAX)?;
+            count("td3.start_steps", td3.start_steps, u64::MAX)?;
+            layers("td3.hidden", &td3.hidden)?;
+        }
+        if let Some(sac) = &self.sac {
+            within("sac.discount", sac.discount, 0.0, 1.0)?;
+            within("sac.polyak", sac.polyak, 0.0, 1.0)?;
+            within("sac.learning_rate", sac.learning_rate, 0.0, 1.0)?;
+            within("sac.temperature", sac.temperature, 1e-6, 1e6)?;
+            within("sac.target_entropy", sac.target_entropy.unwrap_or(-1.0), -100.0, 100.0)?;
+            count("sac.start_steps", sac.start_steps, u64::MAX)?;
+            layers("sac.hidden", &sac.hidden)?;
+        }
+        count("replay.capacity", self.replay.capacity as u64, 1_000_000_000)?;
+        count("replay.batch_size", self.replay.batch_size as u64, 1_000_000)?;
+        count("replay.updates_per_step", self.replay.updates_per_step, u64::MAX)?;
+        count("evaluation.episodes", self.evaluation.episodes as u64, 10_000)
+    }
+}
+
+/// Puts every value of `departures` in place of the one of its name in `all`, table by table.
+fn replace(all: &mut Table, departures: &Table) {
+    for (name, value) in departures {
+        match (all.get_mut(name), value) {
+            (Some(Value::Table(all)), Value::Table(departures)) => replace(all, departures),
+            _ => drop(all.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+/// That `value` lies within `low` and `high`.
+pub(crate) fn within(name: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is {value}, and must lie within {low} and {high}"))
+    }
+}
+
+/// That `value` is from 1 to `most`: what no machine holds is refused here, where it can be told, and not by the machine.
+pub(crate) fn count(name: &str, value: u64, most: u64) -> Result<(), String> {
+    match value {
+        0 => Err(format!("`{name}` must be at least 1")),
+        value if value > most => Err(format!("`{name}` is {value}, and must be at most {most}")),
+        _ => Ok(()),
+    }
+}
+
+/// That hidden layers have from 1 to 65,536 units.
+pub(crate) fn layers(name: &str, hidden: &[usize]) -> Result<(), String> {
+    count(name, hidden.iter().min().map_or(0, |&width| width as u64), u64::MAX)?;
+    count(name, hidden.iter().max().map_or(0, |&width| width as u64), 65_536)
+}

@@ -1,0 +1,108 @@
+//! Where tasks, profiles and arms depart from the protocol's settings, and in which order.
+
+use experiment::{Algorithm, Experiment, Plan, Selection};
+use std::fs;
+
+const PROTOCOL: &str = r#"
+schema = 1
+title = "Departures"
+cite = "nowhere"
+mujoco = "3.2.7"
+
+[sac]
+hidden = [8, 8]
+learning_rate = 0.1
+discount = 0.9
+polyak = 0.1
+temperature = 1.0
+start_steps = 10
+
+[replay]
+capacity = 100
+batch_size = 2
+
+[evaluation]
+every = 5
+episodes = 2
+
+[statistics]
+iqr_factor = 1.5
+confidence = 0.95
+resamples = 100
+seed = 0
+
+[[arm]]
+id = "plain"
+label = "plain"
+algorithm = "sac"
+
+[[arm]]
+id = "busy"
+label = "busy"
+algorithm = "sac"
+set = { replay.updates_per_step = 20, sac.temperature = 0.5 }
+
+[[task]]
+id = "Hopper-v5"
+title = "Hopper"
+steps = 40
+set = { sac = { temperature = 0.2, hidden = [4], start_steps = 20 } }
+
+[[task]]
+id = "Ant-v5"
+title = "Ant"
+steps = 60
+
+[profile.short]
+about = "Both."
+tasks = ["Hopper-v5", "Ant-v5"]
+seeds = [0]
+set = { sac.start_steps = 3, evaluation.every = 10 }
+
+[profile.shorter]
+about = "Of its own length."
+tasks = ["Ant-v5"]
+seeds = [0]
+steps = 20
+"#;
+
+#[test]
+fn an_arm_departs_last_and_a_profile_from_what_the_task_leaves() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("experiments/departures");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("protocol.toml"), PROTOCOL).unwrap();
+    fs::write(folder.join("reference.toml"), "schema = 1\nsource = []\n").unwrap();
+    fs::write(folder.join("claims.toml"), "schema = 1\nclaim = []\n").unwrap();
+    let experiment = Experiment::read(root.path(), "departures").unwrap();
+
+    let of = |profile: &str| {
+        let plan =
+            Plan::new(&experiment, experiment.profile(profile).unwrap(), &Selection::default()).unwrap();
+        assert!(plan.cells.iter().all(|cell| cell.needs.is_none()), "nothing here has an expert");
+        plan.cells.into_iter().map(|cell| cell.config).collect::<Vec<_>>()
+    };
+    let short = of("short");
+    let facts: Vec<_> = short
+        .iter()
+        .map(|config| {
+            assert!(config.algorithm == Algorithm::Sac && config.td3.is_none());
+            let sac = config.sac.as_ref().unwrap();
+            let place = (config.task.as_str(), config.arm.as_str(), config.steps);
+            let replay = (config.replay.capacity, config.replay.updates_per_step);
+            (place, sac.hidden.clone(), sac.temperature, sac.start_steps, replay, config.evaluation.every)
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            (("Hopper-v5", "plain", 40), vec![4], 0.2, 3, (100, 1), 10),
+            (("Hopper-v5", "busy", 40), vec![4], 0.5, 3, (100, 20), 10),
+            (("Ant-v5", "plain", 60), vec![8, 8], 1.0, 3, (100, 1), 10),
+            (("Ant-v5", "busy", 60), vec![8, 8], 0.5, 3, (100, 20), 10),
+        ]
+    );
+    let shorter = of("shorter");
+    assert_eq!(shorter.iter().map(|config| config.steps).collect::<Vec<_>>(), [20, 20]);
+    assert!(!shorter[0].to_toml().contains("updates_per_step"), "what everybody does is not said");
+}
