@@ -236,7 +236,7 @@ fn describe(report: &Report, set: Option<&str>) -> String {
     };
     let mut lines = vec![
         report.file.display().to_string(),
-        format!("  published as  {}", set.unwrap_or("- (by its hash)")),
+        format!("  published as  {}", set.unwrap_or("no data set whose hash is known")),
         format!("  layout        {}", report.layout.title()),
         format!("  sha256        {} ({} bytes)", report.sha256, report.size),
         format!("  rows          {}, {} transitions", report.rows, optional(report.transitions)),
