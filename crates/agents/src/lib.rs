@@ -11,6 +11,7 @@ mod drol;
 mod fql;
 mod iql;
 mod pex;
+mod rebrac;
 mod sac;
 mod td3;
 mod tensors;
@@ -22,6 +23,7 @@ pub use drol::{Drol, DrolConfig, Routing, latent, route};
 pub use fql::{Fql, FqlConfig, FqlNoise};
 pub use iql::{Iql, IqlConfig};
 pub use pex::{Online, Pex, PexConfig, PexPolicy, PolicyActions, selection};
+pub use rebrac::{Rebrac, RebracConfig};
 pub use sac::{Sac, SacConfig};
 pub use td3::{Td3, Td3Config};
 
@@ -93,6 +95,8 @@ pub struct Batch<'a> {
     pub next_observations: &'a [f32],
     /// 0 where the task ended in s′, 1 elsewhere (a time limit is no end), `[size]`.
     pub not_terminal: &'a [f32],
+    /// a′, the data's action in s′, `[size, action]`, where the agent asks for it; else empty.
+    pub next_actions: &'a [f32],
 }
 
 /// Named numbers of one update, for the training log.
