@@ -85,7 +85,26 @@ fn every_message_is_the_one_on_record() {
     check("filters that leave nothing", &[&PLAN[..], &["--only", "seed=99"]].concat(), &nothing, &[]);
     check("a misspelt key", &PLAN, &|c| c.spoil(protocol, "discount", "discuont"), &[]);
     check("no TOML", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = = 1"), &[]);
-    check("another schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7"), &[]);
+    check("a newer schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7\nnew = true"), &[]);
+    let claims = "experiments/dai/claims.toml";
+    check("an older schema", &PLAN, &|c| c.spoil(claims, "schema = 1", "schema = 0"), &[]);
+    let newer = |c: &Checkout| {
+        fs::create_dir_all(c.path("r/dai")).unwrap();
+        fs::write(c.path("r/dai/reprise.toml"), "schema = 2\npaper = \"dai\"\n").unwrap();
+    };
+    check("results of a newer schema", &[&PLAN[..], &["--results", "r"]].concat(), &newer, &[]);
+    check(
+        "an arm that leads elsewhere",
+        &PLAN,
+        &|c| c.spoil(protocol, "id = \"td3\"", "id = \"../../td3\""),
+        &[],
+    );
+    check(
+        "a buffer beyond any memory",
+        &PLAN,
+        &|c| c.spoil(protocol, "capacity = ", "capacity = 1000000"),
+        &[],
+    );
     check("a seed twice", &PLAN, &|c| c.spoil(protocol, "seeds = [0, 1, 2]", "seeds = [0, 1, 1]"), &[]);
     check(
         "a task of no definition",

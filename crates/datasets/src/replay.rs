@@ -93,6 +93,7 @@ impl Replay {
     pub fn take_settled(&mut self, first: u64, count: u64, mut values: &[f32]) -> Result<()> {
         let (width, seen) = (self.width(), self.observation_dim);
         ensure!(first >= self.pushed as u64, "row {first} comes after row {}", self.pushed);
+        ensure!(first.checked_add(count).is_some(), "{count} rows from row {first} on are too many");
         self.begin_at(first);
         for _ in 0..count {
             ensure!(values.len() >= width, "rows of {width} numbers end early");
@@ -132,18 +133,27 @@ impl Replay {
         }
         archive.item("row", &mut row)?;
         archive.item("last", &mut self.last)?;
-        if archive.is_loading() && !row.is_empty() {
-            if self.capacity == 1 {
-                // The last row is all there is.
-                self.begin_at(settled);
-            }
-            let (found, width) = (self.pushed, self.width());
-            ensure!(found as u64 == settled, "there are {found} rows instead of {settled}");
-            ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
-            self.place(row.into_iter());
-            let held = self.pushed - self.len();
-            ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
+        if archive.is_loading() { self.take_last(settled, &row) } else { Ok(()) }
+    }
+
+    /// Takes the row that is not settled, after `settled` that are.
+    fn take_last(&mut self, settled: u64, row: &[f32]) -> Result<()> {
+        if row.is_empty() {
+            let is_new = self.pushed == 0 && settled == 0 && self.last.is_empty();
+            ensure!(is_new, "the last of {} rows is missing", self.pushed);
+            return Ok(());
         }
+        if self.capacity == 1 {
+            // The last row is all there is.
+            self.begin_at(settled);
+        }
+        let (found, width) = (self.pushed, self.width());
+        ensure!(found as u64 == settled && found < usize::MAX, "there are {found} rows instead of {settled}");
+        ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
+        ensure!(row[width - 1] == 0.0, "the last row goes on in one after it");
+        self.place(row.iter().copied());
+        let held = self.pushed - self.len();
+        ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
         Ok(())
     }
 

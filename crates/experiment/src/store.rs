@@ -1,6 +1,6 @@
 //! `results/<paper>/`: recorded runs, and the place where runs are made.
 
-use crate::{Run, RunConfig, Status};
+use crate::{Run, RunConfig, Status, check_schema};
 use anyhow::{Context, Result, bail};
 use diagnostics::{BadInput, parse_toml};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,9 @@ impl Store {
         };
         let occupied =
             root.is_file() || fs::read_dir(&root).is_ok_and(|mut entries| entries.any(says_something));
-        if occupied && fs::read_to_string(&marker).ok().as_deref() != Some(&marker_text(paper)) {
+        let found = fs::read_to_string(&marker).ok();
+        if occupied && found.as_deref() != Some(&marker_text(paper)) {
+            check_schema(&marker.display().to_string(), found.as_deref().unwrap_or_default())?;
             return Err(BadInput::new(format!(
                 "{} is not a results directory of `{paper}`: it is not empty and has no fitting {MARKER}",
                 root.display()
@@ -147,7 +149,11 @@ impl Store {
             let file = path.join("config.toml");
             let text = fs::read_to_string(&file).unwrap_or_default();
             match RunConfig::parse(&file.display().to_string(), &text) {
-                Ok(config) if !self.has(&config) => disk::rename(&path, &self.directory(&config))?,
+                Ok(config) if !self.has(&config) => {
+                    let to = self.directory(&config);
+                    disk::create_folder(to.parent().unwrap_or(&self.root))?;
+                    disk::rename(&path, &to)?;
+                }
                 _ => disk::remove(&path)?,
             }
         }

@@ -16,7 +16,7 @@ mod walkers;
 pub(crate) use tasks::{TASKS, find};
 
 use crate::{Action, Env, Spec, Step};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use diagnostics::BadInput;
 use mujoco::install::{self, Setup};
 use mujoco::{Data, Model};
@@ -181,6 +181,8 @@ impl Env for MujocoEnv {
         let mut simulation = self.data.state();
         archive.item("simulation", &mut simulation[..])?;
         if archive.is_loading() {
+            // The simulator would begin anew by itself, and say so in a file of its own.
+            ensure!(simulation.iter().all(|x| x.abs() < 1e10), "the simulator's state is beyond all bounds");
             self.data.set_state(&simulation);
         }
         archive.item("observation", &mut self.observation[..])?;
