@@ -265,9 +265,11 @@ fn an_action_of_another_length_is_a_programmers_error() {
 /// The termination that models of a task use says of every observation what the simulator says of its state.
 #[test]
 fn terminations_by_observation_are_the_simulators() {
+    let mut count = 0;
     for spec in envs::list() {
+        let Ok(ends) = envs::termination(spec.id) else { continue };
+        count += 1;
         let mut env = make(spec.id).unwrap();
-        let ends = envs::termination(spec.id).unwrap();
         let (starts, draws) = (&mut Stream::new(1, "env"), &mut Stream::new(2, "actions"));
         let mut terminations = 0;
         env.reset(starts);
@@ -287,5 +289,6 @@ fn terminations_by_observation_are_the_simulators() {
         let broken = vec![f32::NAN; spec.observation_dim];
         assert_eq!(ends(&broken), !never, "{}", spec.id);
     }
-    assert!(envs::termination("Mock-v0").is_err());
+    assert_eq!(count, 12, "all of Gymnasium's");
+    assert!(envs::termination("Mock-v0").is_err() && envs::termination("antmaze-umaze-v2").is_err());
 }
