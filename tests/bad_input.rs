@@ -160,9 +160,8 @@ fn every_message_is_the_one_on_record() {
         "a task without a termination function",
         &plan,
         &|c| {
-            for field in ["id = ", "tasks = [", "tasks = ["] {
-                c.spoil(planning, &format!("{field}\"InvertedPendulum-v5\""), &format!("{field}\"Mock-v0\""));
-            }
+            let text = fs::read_to_string(c.path(planning)).unwrap();
+            fs::write(c.path(planning), text.replace("InvertedPendulum-v5", "Mock-v0")).unwrap();
         },
         &[],
     );
