@@ -39,6 +39,9 @@ impl Checkout {
     fn call(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).current_dir(self.0.path());
+        for variable in ["D4RL_DATASET_DIR", "MINARI_DATASETS_PATH"] {
+            command.env_remove(variable);
+        }
         command.envs(variables.iter().copied());
         let output = command.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -157,9 +160,8 @@ fn every_message_is_the_one_on_record() {
         "a task without a termination function",
         &plan,
         &|c| {
-            for field in ["id = ", "tasks = [", "tasks = ["] {
-                c.spoil(planning, &format!("{field}\"InvertedPendulum-v5\""), &format!("{field}\"Mock-v0\""));
-            }
+            let text = fs::read_to_string(c.path(planning)).unwrap();
+            fs::write(c.path(planning), text.replace("InvertedPendulum-v5", "Mock-v0")).unwrap();
         },
         &[],
     );
@@ -168,7 +170,11 @@ fn every_message_is_the_one_on_record() {
         "an arm that is evaluated by itself",
         &PLAN,
         &|c| {
-            c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }")
+            c.spoil(
+                protocol,
+                "algorithm = \"td3\"",
+                "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }",
+            );
         },
         &[],
     );
@@ -304,6 +310,43 @@ fn every_message_is_the_one_on_record() {
     );
     check("a profile at no number", &[&stats[..], &["--profile", "0,nan"]].concat(), &nothing, &[]);
     check("a width of nothing", &[&stats[..], &["--half-width", "0"]].concat(), &nothing, &[]);
+    let inspect = ["data", "inspect", "x.hdf5"];
+    let hdf5 = |change: fn(&mut Vec<u8>)| {
+        move |c: &Checkout| {
+            let mut bytes = fs::read(root().join("tests/goldens/datasets/d4rl-old.hdf5")).unwrap();
+            change(&mut bytes);
+            fs::write(c.path("x.hdf5"), bytes).unwrap();
+        }
+    };
+    check("no data set", &inspect, &nothing, &[]);
+    check("a data set cut short", &inspect, &hdf5(|bytes| bytes.truncate(4096)), &[]);
+    check("a web page for a data set", &inspect, &hdf5(|bytes| *bytes = b"<!DOCTYPE html>".to_vec()), &[]);
+    check("a reward of NaN", &inspect, &nan_reward, &[]);
+    check("a data set under another kind's name", &["data", "inspect", "x.npz"], &misnamed, &[]);
+    let home = [("HOME", "home"), ("REPRISE_CACHE", "cache")];
+    check("an unknown data set", &["data", "get", "antmaze-umase-v2"], &nothing, &home);
+    check("a word of no data set", &["data", "list", "pendulum"], &nothing, &home);
+    check(
+        "nothing to fetch with",
+        &["data", "get", "antmaze-large-play-v2"],
+        &|c| fs::create_dir(c.path("bin")).unwrap(),
+        &[("PATH", "bin"), ("HOME", "home"), ("REPRISE_CACHE", "cache")],
+    );
+    check(
+        "a data set of another name",
+        &["data", "verify", "--data-dir", "data"],
+        &|c| {
+            fs::create_dir(c.path("data")).unwrap();
+            fs::write(c.path("data/hopper_medium-v2.hdf5"), "another").unwrap();
+        },
+        &home,
+    );
+    check(
+        "a manifest with a wrong key",
+        &["data", "list", "--manifest", "m.toml"],
+        &|c| fs::write(c.path("m.toml"), "schema = 1\n[[famly]]\nname = \"a\"\n").unwrap(),
+        &home,
+    );
     let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
     check("a library that is not there", &smoke, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     check(
@@ -324,6 +367,30 @@ fn every_message_is_the_one_on_record() {
         fs::read_to_string(&snapshot).unwrap(),
         "messages differ from tests/snapshots/bad_input.txt"
     );
+}
+
+/// A data set one of whose rewards is no number.
+fn nan_reward(checkout: &Checkout) {
+    use datasets::{Dtype, Extra, Recorder, Step};
+    let mut recorder = Recorder::new((1, 1), vec![Extra::new("infos/qpos", 1, Dtype::F64)]);
+    for row in 0..4 {
+        recorder.push(&Step {
+            observation: &[row as f32],
+            action: &[0.0],
+            reward: if row == 2 { f32::NAN } else { 1.0 },
+            terminal: row == 3,
+            timeout: false,
+            next_observation: &[row as f32 + 1.0],
+            extras: &[&[0.0]],
+        });
+    }
+    let provenance = std::collections::BTreeMap::<String, String>::new();
+    recorder.write_d4rl(&checkout.path("x.hdf5"), false, &provenance).unwrap();
+}
+
+/// An HDF5 file whose name ends in `.npz`.
+fn misnamed(checkout: &Checkout) {
+    fs::copy(root().join("tests/goldens/datasets/d4rl-old.hdf5"), checkout.path("x.npz")).unwrap();
 }
 
 /// A `python3` whose pip delivers something that is not the wheel.

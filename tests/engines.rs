@@ -36,7 +36,7 @@ tasks = ["Mock-v0"]
 arms = ["fine", "slow", "guided"]
 seeds = [0, 1]
 steps = 100
-evaluate_every = 25
+set = { evaluation.every = 25 }
 
 [profile.lengthy]
 about = "Four runs of seconds."
@@ -44,7 +44,7 @@ tasks = ["Mock-v0"]
 arms = ["fine", "slow"]
 seeds = [0, 1]
 steps = 2000
-evaluate_every = 500
+set = { evaluation.every = 500 }
 
 [profile.broken]
 about = "Two that fail and one that does not."

@@ -40,9 +40,10 @@ IDS = {
     "cube-double-singletask-task1-v0": ["f64"],
     "puzzle-3x3-singletask-task1-v0": ["f32"],
     "puzzle-4x4-singletask-task1-v0": ["f64"],
+    "scene-singletask-task1-v0": ["f64"],
 }
 # They solve linear systems.
-NEAR = {env_id for env_id in IDS if env_id.startswith(("cube", "puzzle"))}
+NEAR = {env_id for env_id in IDS if env_id.startswith(("cube", "puzzle", "scene"))}
 
 
 def make(env_id, seed):
@@ -95,8 +96,8 @@ def press(env, steps):
         top, at = env._data.site_xpos[env._button_site_ids[button]], env._data.site_xpos[env._pinch_site_id]
         height = 0.1 if phase < 15 or phase > 24 else -0.05
         actions[t, :3] = np.clip((top + [0, 0, height] - at) / 0.05, -1, 1)
-        # With a finger's tip: the gripper is shut.
-        actions[t, 4] = 1
+        # The fingers are near each other and do not touch: where they do, a difference in the last bit becomes large.
+        actions[t, 4] = 0.8 - env._data.qpos[env._gripper_opening_joint_id] / 0.8
         actions[t] = np.round(50 * actions[t]) / 50
         env.step(actions[t])
     return actions
@@ -111,6 +112,9 @@ def inputs(env_id, dtype, seed):
         goal = np.array([direction / np.linalg.norm(direction) for direction in raw]).ravel()
     elif env_id.startswith("puzzle"):
         goal = np.concatenate([env._cur_button_states, env._target_button_states]).astype(np.float64)
+    elif env_id.startswith("scene"):
+        buttons = [env._cur_button_states, env._target_button_states]
+        goal = np.concatenate([*buttons, data.mocap_pos[0], [env._target_drawer_pos, env._target_window_pos]])
     elif env_id in NEAR:
         goal = data.mocap_pos.ravel().copy()
     else:
@@ -120,8 +124,11 @@ def inputs(env_id, dtype, seed):
     qvel = data.qvel.copy()
     if env_id in NEAR:
         # Random actions slam the gripper shut, which makes a difference in the last bit a large one.
-        # Five buttons: their files would be large.
-        actions = press(env, 150) if env_id.startswith("puzzle") else carry(env, limit + 5)
+        if env_id.startswith("cube"):
+            actions = carry(env, limit + 5)
+        else:
+            # Until the first button is down: where fingers press on it, a difference in the last bit becomes large.
+            actions = press(env, 30 if env_id.startswith("scene") else 20)
         actions = actions.astype(parity.DTYPES[dtype])
     else:
         actions = parity.random_actions(1.0, env.action_space.shape[0], dtype, seed, limit + 5)
@@ -133,8 +140,9 @@ def replay(env_id, seed, given):
     inner = env.unwrapped
     mujoco.mj_resetData(inner.model, inner.data)
     if env_id in NEAR:
-        if env_id.startswith("cube"):
-            inner.data.mocap_pos[:] = given["goal"].reshape(-1, 3)
+        if not env_id.startswith("puzzle"):
+            places = given["goal"][4:7] if env_id.startswith("scene") else given["goal"]
+            inner.data.mocap_pos[:] = places.reshape(-1, 3)
             inner.data.mocap_quat[:] = [1, 0, 0, 0]
         inner.data.qpos[:], inner.data.qvel[:] = given["qpos"], given["qvel"]
         mujoco.mj_forward(inner.model, inner.data)
@@ -164,6 +172,11 @@ def registered():
             task = env.cur_task_info
             if family.startswith("puzzle"):
                 columns = (*task["init_button_states"], *task["goal_button_states"])
+            elif family == "scene":
+                start, goal = task["init"], task["goal"]
+                columns = (*start["button_states"], *goal["button_states"], *goal["block_xyzs"].ravel())
+                columns += (goal["drawer_pos"], goal["window_pos"])
+                columns += (*start["block_xyzs"].ravel(), start["drawer_pos"], start["window_pos"])
             elif family.startswith("cube"):
                 columns = (*task["init_xyzs"].ravel(), *task["goal_xyzs"].ravel())
             else:
@@ -193,7 +206,10 @@ def dynamics(env_id):
     return {"qpos": qpos, "qvel": qvel, "controls": np.array(controls), "fingerprints": prints}
 
 
-EXTRAS = {"cube-single.dynamics.npz": lambda: dynamics("cube-single-singletask-task1-v0")}
+EXTRAS = {
+    "cube-single.dynamics.npz": lambda: dynamics("cube-single-singletask-task1-v0"),
+    "puzzle-3x3.dynamics.npz": lambda: dynamics("puzzle-3x3-singletask-task1-v0"),
+}
 TABLES = {"ogbench.csv": registered}
 
 if __name__ == "__main__":

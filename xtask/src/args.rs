@@ -85,6 +85,9 @@ pub(crate) enum Verb {
     /// The environments: what there is, and replaying given actions
     #[command(subcommand)]
     Env(EnvVerb),
+    /// Published data sets: what there is, fetching, checking, and looking into anybody's
+    #[command(subcommand)]
+    Data(DataVerb),
     /// Say what is found of the simulator and what to do about what is missing; fetches nothing
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --json")]
     Doctor(JsonArgs),
@@ -397,6 +400,80 @@ pub(crate) enum EnvVerb {
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DataVerb {
+    /// List the published data sets and where they are on this machine; looks at names and lengths only
+    #[command(
+        after_help = "Examples:\n  cargo xtask data list\n  cargo xtask data list antmaze-umaze --json"
+    )]
+    List {
+        /// Only those whose names hold this; may be repeated
+        part: Vec<String>,
+        #[command(flatten)]
+        places: PlacesArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Fetch data sets, unless they are on this machine already
+    #[command(
+        long_about = "Fetch data sets with curl or wget, unless they are on this machine already (--data-dir, \
+                      $D4RL_DATASET_DIR, ~/.d4rl/datasets, ~/.ogbench/data and Minari's folder, by content under any \
+                      name). A transfer that broke off goes on where it did; a file appears under its name only when \
+                      it is whole and has the published hash. Where nobody publishes a hash, the one that was found is \
+                      noted beside the file.",
+        after_help = "Examples:\n  cargo xtask data get antmaze-umaze-v2\n  cargo xtask data get \
+                      ogbench/cube-single-play-v0 --data-dir datasets"
+    )]
+    Get {
+        /// Names of data sets, with or without what comes before the slash
+        #[arg(required = true)]
+        set: Vec<String>,
+        #[command(flatten)]
+        places: PlacesArgs,
+    },
+    /// Compare data sets on this machine with the published hashes
+    #[command(
+        after_help = "Examples:\n  cargo xtask data verify\n  cargo xtask data verify antmaze-umaze-v2 --json"
+    )]
+    Verify {
+        /// Names of data sets; without any, all that are here
+        set: Vec<String>,
+        #[command(flatten)]
+        places: PlacesArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Say what is in a data set: rows, episodes, returns, and each array's range and hash
+    #[command(
+        long_about = "Say what is in a data set: rows, episodes, returns, and each array's range and hash. It reads \
+                      D4RL's HDF5, OGBench's npz and Minari's HDF5, and refuses what no learner can use: damaged files, \
+                      arrays that do not fit together, numbers that are not finite, no whole episode.\n\nA hash is \
+                      SHA-256 over an array as little-endian float32 in C order; a Minari episode's arrays count as if \
+                      they were one after another. An episode ends where `timeouts` or `terminals` say so; AntMaze's and \
+                      Maze2D's (with `infos/goal`) at `timeouts` only, because a goal that is reached ends none.",
+        after_help = "Examples:\n  cargo xtask data inspect tests/goldens/datasets/d4rl-locomotion.hdf5\n  cargo xtask \
+                      data inspect tests/goldens/datasets/ogbench.npz --json"
+    )]
+    Inspect {
+        /// A file, the folder of a Minari data set, or the name of a data set that is here
+        file: String,
+        #[command(flatten)]
+        places: PlacesArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct PlacesArgs {
+    /// Where data sets lie, instead of `data/` in the cache
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Another list of what is published, laid out as crates/datasets/src/manifest.toml is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
 }
 
 #[derive(Args)]

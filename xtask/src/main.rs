@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod campaign;
 mod clean;
+mod data;
 mod doctor;
 mod env;
 mod export;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         args::Verb::Check(args) => report::check(&args),
         args::Verb::Export(args) => export::export(&args),
         args::Verb::Env(verb) => env::env(&verb),
+        args::Verb::Data(verb) => data::data(&verb),
         args::Verb::Doctor(args) => doctor::doctor(&args),
         args::Verb::Stats(args) => stats::stats(&args),
         args::Verb::Bench(args) => bench::bench(&args),

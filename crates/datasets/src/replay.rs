@@ -1,6 +1,7 @@
 //! The replay buffer of online learners.
 
 use anyhow::{Result, ensure};
+use diagnostics::BadInput;
 use state::Archive;
 use std::collections::HashMap;
 use streams::Stream;
@@ -25,6 +26,21 @@ pub struct Replay {
     left: HashMap<usize, Vec<f32>>,
 }
 
+/// A transition as replay holds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transition<'a> {
+    /// s.
+    pub observation: &'a [f32],
+    /// a.
+    pub action: &'a [f32],
+    /// r.
+    pub reward: f32,
+    /// 0 where the task ended in s′, 1 elsewhere.
+    pub not_terminal: f32,
+    /// s′.
+    pub next_observation: &'a [f32],
+}
+
 /// A batch drawn from replay, row-major. Its buffers serve again for the next draw.
 #[derive(Clone, Debug, Default)]
 pub struct Drawn {
@@ -46,6 +62,18 @@ impl Replay {
     pub fn new((observation_dim, action_dim): (usize, usize), capacity: usize) -> Self {
         let (rows, last, left) = (Vec::new(), Vec::new(), HashMap::new());
         Self { observation_dim, action_dim, capacity, pushed: 0, complete_from: 0, rows, last, left }
+    }
+
+    /// Claims the memory of all `capacity` transitions now.
+    ///
+    /// # Errors
+    /// [`BadInput`] when the machine does not give it.
+    pub fn reserve(&mut self) -> Result<()> {
+        let numbers = self.capacity.saturating_mul(self.width()) - self.rows.len();
+        self.rows.try_reserve_exact(numbers).map_err(|_| {
+            let message = format!("no memory for {} transitions of {} numbers", self.capacity, self.width());
+            BadInput::new(message).help("close other programs, or take a smaller data set").into()
+        })
     }
 
     fn width(&self) -> usize {
@@ -231,14 +259,31 @@ impl Replay {
             buffer.clear();
         }
         for index in indices {
-            let (s, row) = self.row(index).split_at(self.observation_dim);
-            let (a, row) = row.split_at(self.action_dim);
-            observations.extend_from_slice(s);
-            actions.extend_from_slice(a);
-            rewards.push(row[0]);
-            not_terminal.push(row[1]);
-            next_observations.extend_from_slice(self.next_observation(index));
+            let transition = self.transition(index);
+            observations.extend_from_slice(transition.observation);
+            actions.extend_from_slice(transition.action);
+            rewards.push(transition.reward);
+            not_terminal.push(transition.not_terminal);
+            next_observations.extend_from_slice(transition.next_observation);
         }
+    }
+
+    /// A transition that is held; they are in the order of pushes until the first is overwritten.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Self::len`].
+    #[must_use]
+    pub fn transition(&self, index: usize) -> Transition<'_> {
+        let (observation, row) = self.row(index).split_at(self.observation_dim);
+        let (action, row) = row.split_at(self.action_dim);
+        let next_observation = self.next_observation(index);
+        Transition { observation, action, reward: row[0], not_terminal: row[1], next_observation }
+    }
+
+    /// Puts `change` of each reward in its place.
+    pub fn map_rewards(&mut self, change: impl Fn(f32) -> f32) {
+        let (width, place) = (self.width(), self.observation_dim + self.action_dim);
+        self.rows.chunks_exact_mut(width).for_each(|row| row[place] = change(row[place]));
     }
 }
 

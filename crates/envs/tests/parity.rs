@@ -126,10 +126,15 @@ macro_rules! tasks {
 
 /// The simulation alone, from joint targets that the package's own inverse kinematics gave.
 #[test]
-fn the_dynamics_of_the_cubes_scene_are_the_packages() {
+fn the_dynamics_of_manipulation_are_the_packages() {
+    check_dynamics("cube-single");
+    check_dynamics("puzzle-3x3");
+}
+
+fn check_dynamics(family: &str) {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/golden"));
-    let mut file = Reader::open(&folder.join("cube-single.dynamics.npz")).unwrap();
-    let env = MujocoEnv::new("cube-single-singletask-task1-v0").unwrap();
+    let mut file = Reader::open(&folder.join(format!("{family}.dynamics.npz"))).unwrap();
+    let env = MujocoEnv::new(&format!("{family}-singletask-task1-v0")).unwrap();
     let mut data = Data::new(env.data().model()).unwrap();
     data.qpos_mut().copy_from_slice(&doubles(&mut file, "qpos"));
     data.qvel_mut().copy_from_slice(&doubles(&mut file, "qvel"));
@@ -142,7 +147,7 @@ fn the_dynamics_of_the_cubes_scene_are_the_packages() {
         data.step(env.spec().frame_skip);
         let state = data.qpos().iter().chain(data.qvel());
         let bytes: Vec<u8> = state.flat_map(|x| x.to_le_bytes()).collect();
-        assert_eq!(&Sha256::digest(&bytes)[..8], expected, "step {t}");
+        assert_eq!(&Sha256::digest(&bytes)[..8], expected, "{family}, step {t}");
     }
 }
 
@@ -206,5 +211,6 @@ tasks! {
     puzzle_3x3 "puzzle-3x3-singletask-task1-v0"
     puzzle_4x4 "puzzle-4x4-singletask-task1-v0"
     relocate "relocate-human-v1"
+    scene "scene-singletask-task1-v0"
     walker2d_d4rl "walker2d-medium-v2"
 }

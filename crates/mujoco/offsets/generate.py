@@ -30,6 +30,7 @@ MODEL = {
     "body_quat": "body_quat",
     "body_mass": "body_mass",
     "jnt_qposadr": "jnt_qposadr",
+    "dof_damping": "dof_damping",
     "site_pos": "site_pos",
     "actuator_gainprm": "actuator_gainprm",
     "actuator_biasprm": "actuator_biasprm",

@@ -1,10 +1,10 @@
 //! What is there and what is missing, without fetching anything.
 
-use crate::fetch::program;
 use crate::install::{Setup, is_complete, own_assets, own_folder, own_library, package_folder};
 use crate::library::Library;
 use crate::packages::{D4RL, GYMNASIUM, MUJOCO, OGBENCH, Package};
 use diagnostics::BadInput;
+use fetch::program;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -110,7 +110,7 @@ fn look(
 }
 
 fn python(setup: &Setup) -> Finding {
-    let output = program(setup, "python3").map(|python| {
+    let output = program(&setup.path, "python3").map(|python| {
         let output = std::process::Command::new(&python)
             .args(["-m", "pip", "--version"])
             .env("PATH", &setup.path)

@@ -1,6 +1,6 @@
 //! Where the simulator and the model files are: the user's own copies, else the cache, else they are fetched.
 
-use crate::fetch;
+use crate::fetching;
 use crate::packages::{D4RL, GYMNASIUM, MUJOCO, OGBENCH, Package};
 use anyhow::Result;
 use diagnostics::BadInput;
@@ -34,18 +34,12 @@ impl Setup {
     pub fn from_process() -> Self {
         // An empty variable means an unset one, as for the shell's `${X:-}`.
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let cache = variable("REPRISE_CACHE").map(PathBuf::from).or_else(|| {
-            // The XDG specification asks for relative paths to be ignored.
-            let xdg = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-            let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
-            xdg.or_else(home).map(|folder| folder.join("reprise"))
-        });
         Self {
             library: variable("REPRISE_MUJOCO_LIB").map(PathBuf::from),
             assets: variable("REPRISE_ASSETS").map(PathBuf::from),
             d4rl: variable("REPRISE_D4RL").map(PathBuf::from),
             ogbench: variable("REPRISE_OGBENCH").map(PathBuf::from),
-            cache,
+            cache: fetch::cache(),
             path: variable("PATH").unwrap_or_default(),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
@@ -132,7 +126,7 @@ fn folder(setup: &Setup, package: &Package) -> Result<PathBuf> {
     if is_complete(&folder, package) {
         return Ok(folder);
     }
-    fetch::fetch(setup, package, &folder)?;
+    fetching::fetch(setup, package, &folder)?;
     Ok(folder)
 }
 

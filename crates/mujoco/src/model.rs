@@ -170,6 +170,11 @@ impl Model {
         self.array_mut(self.library.offsets.model.site_pos, 3 * self.nsite)
     }
 
+    /// Damping of each degree of freedom, `[nv]`, to write.
+    pub fn dof_damping_mut(&mut self) -> &mut [f64] {
+        self.array_mut(self.library.offsets.model.dof_damping, self.nv)
+    }
+
     /// Parameters of the gain of the actuator with this index, to write.
     ///
     /// # Panics

@@ -226,6 +226,7 @@ pub(crate) fn batch(drawn: &Drawn) -> Batch<'_> {
         rewards: &drawn.rewards,
         next_observations: &drawn.next_observations,
         not_terminal: &drawn.not_terminal,
+        next_actions: &[],
     }
 }
 

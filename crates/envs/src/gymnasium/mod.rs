@@ -14,8 +14,8 @@ mod tasks;
 mod terminations;
 mod walkers;
 
-pub use terminations::{Termination, termination};
 pub(crate) use tasks::{ROWS, Row};
+pub use terminations::{Termination, termination};
 
 use crate::simulated::{Outcome, Rules, add_noise, write_controls};
 use crate::tasks::Task;

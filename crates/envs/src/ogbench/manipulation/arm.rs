@@ -2,8 +2,8 @@
 //! (`ogbench/manipspace/envs/manipspace_env.py`).
 
 use super::ik::{InverseKinematics, JOINTS};
+use super::model::Parts;
 use super::pose::{Pose, Rotation};
-use super::scene::Parts;
 use crate::Action;
 use anyhow::{Context, Result};
 use mujoco::{Data, Model};

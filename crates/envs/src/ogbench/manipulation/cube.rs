@@ -4,8 +4,8 @@
 //! The goal's numbers are x, y and z of each cube's place.
 
 use super::arm::{ACTION, Arm, SEEN, scaled};
+use super::model::Parts;
 use super::pose::Rotation;
-use super::scene::Parts;
 use crate::mjcf::Element;
 use crate::ogbench::{PACKAGE, SuccessTiming, ids};
 use crate::simulated::{Outcome, Rules};
@@ -23,7 +23,7 @@ const START: [[f64; 3]; 2] = [[0.25, -0.35, 0.20], [0.6, 0.35, 0.35]];
 /// How near its place a cube counts as there.
 const RADIUS: f64 = 0.04;
 /// What is seen of a cube.
-const SEEN_OF_CUBE: usize = 9;
+pub(super) const SEEN_OF_CUBE: usize = 9;
 /// The first cube's coordinates in `qpos`: after the arm's and the gripper's joints.
 const FIRST: usize = 14;
 
@@ -92,7 +92,7 @@ fn make(start: Places, goal: Places, timing: SuccessTiming) -> Make {
         for cube in 0..start.len() {
             objects.append(&mut numbered(parts.read("cube_inner.xml")?, cube)?);
         }
-        let mut model = parts.compile(defaults, objects)?;
+        let mut model = parts.compile(defaults, vec![], objects)?;
         check_sizes(&model, (FIRST + 7 * start.len(), FIRST + 6 * start.len(), 7), &folder)?;
         let arm = Arm::new(&mut model, &parts)?;
         let rules = Cubes { arm, start, goal, timing, frame_skip: spec.frame_skip };
@@ -110,6 +110,20 @@ pub(super) fn numbered(mut one: Element, cube: usize) -> Result<Vec<Element>> {
     Ok(std::mem::take(&mut one.child("worldbody")?.children))
 }
 
+/// Whether a cube, by its coordinates, is near its place.
+pub(super) fn is_there(cube: &[f64], place: &[f64], radius: f64) -> bool {
+    cube.iter().zip(place).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt() <= radius
+}
+
+/// Fills in what is seen of a cube, by its coordinates.
+pub(super) fn see_cube(qpos: &[f64], seen: &mut [f64]) {
+    let quat = [qpos[3], qpos[4], qpos[5], qpos[6]];
+    let yaw = Rotation(quat).yaw();
+    seen[..3].copy_from_slice(&scaled([qpos[0], qpos[1], qpos[2]]));
+    seen[3..7].copy_from_slice(&quat);
+    seen[7..].copy_from_slice(&[yaw.cos(), yaw.sin()]);
+}
+
 struct Cubes {
     arm: Arm,
     start: Places,
@@ -121,11 +135,8 @@ struct Cubes {
 impl Cubes {
     /// How many cubes are at their places.
     fn successes(&self, data: &Data, goal: &[f64]) -> usize {
-        let is_there = |(cube, place): (usize, &[f64])| {
-            let at = &data.qpos()[FIRST + 7 * cube..][..3];
-            at.iter().zip(place).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt() <= RADIUS
-        };
-        goal.chunks_exact(3).enumerate().filter(|&cube| is_there(cube)).count()
+        let cubes = data.qpos()[FIRST..].chunks_exact(7);
+        cubes.zip(goal.chunks_exact(3)).filter(|(cube, place)| is_there(cube, place, RADIUS)).count()
     }
 }
 
@@ -166,12 +177,7 @@ impl Rules for Cubes {
         let (arm, cubes) = observation.split_at_mut(SEEN);
         self.arm.observe(data, arm);
         for (cube, seen) in cubes.chunks_exact_mut(SEEN_OF_CUBE).enumerate() {
-            let qpos = &data.qpos()[FIRST + 7 * cube..];
-            let quat = [qpos[3], qpos[4], qpos[5], qpos[6]];
-            let yaw = Rotation(quat).yaw();
-            seen[..3].copy_from_slice(&scaled([qpos[0], qpos[1], qpos[2]]));
-            seen[3..7].copy_from_slice(&quat);
-            seen[7..].copy_from_slice(&[yaw.cos(), yaw.sin()]);
+            see_cube(&data.qpos()[FIRST + 7 * cube..], seen);
         }
     }
 

@@ -6,6 +6,7 @@
 mod arm;
 mod cube;
 mod ik;
+mod model;
 mod pose;
 mod puzzle;
 mod scene;
@@ -13,5 +14,5 @@ mod scene;
 use crate::tasks::Task;
 
 pub(crate) fn tasks() -> impl Iterator<Item = Task> {
-    cube::tasks().chain(puzzle::tasks())
+    cube::tasks().chain(puzzle::tasks()).chain(scene::tasks())
 }

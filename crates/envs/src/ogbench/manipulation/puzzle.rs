@@ -4,7 +4,7 @@
 //! The goal's numbers are the buttons' states at the start, 0 or 1 row by row, and then those wanted.
 
 use super::arm::{ACTION, Arm, SEEN};
-use super::scene::Parts;
+use super::model::Parts;
 use crate::mjcf::Element;
 use crate::ogbench::{PACKAGE, SuccessTiming, ids};
 use crate::simulated::{Outcome, Rules};
@@ -19,11 +19,11 @@ use streams::Stream;
 /// Where the gripper begins.
 const START: [[f64; 3]; 2] = [[0.25, -0.2, 0.20], [0.6, 0.2, 0.25]];
 /// A button that goes below this is pressed.
-const PRESSED: f64 = -0.02;
+pub(super) const PRESSED: f64 = -0.02;
 /// Half the distance of neighbours.
 const DISTANCE: f64 = 0.05;
 /// What is seen of a button.
-const SEEN_OF_BUTTON: usize = 4;
+pub(super) const SEEN_OF_BUTTON: usize = 4;
 /// The first button's coordinate in `qpos` and `qvel`: after the arm's and the gripper's joints.
 const FIRST: usize = 14;
 
@@ -93,7 +93,7 @@ fn make(side: usize, goal: Vec<f64>, timing: SuccessTiming) -> Make {
         for button in 0..side * side {
             objects.append(&mut placed(without_looks(parts.read("button_inner.xml")?), button, side)?);
         }
-        let mut model = parts.compile(defaults, objects)?;
+        let mut model = parts.compile(defaults, vec![], objects)?;
         check_sizes(&model, (FIRST + side * side, FIRST + side * side, 7), &folder)?;
         let arm = Arm::new(&mut model, &parts)?;
         let rules = Puzzle {
@@ -109,7 +109,7 @@ fn make(side: usize, goal: Vec<f64>, timing: SuccessTiming) -> Make {
 }
 
 /// Without what is only seen: boxes stand still, and buttons have explicit inertias.
-fn without_looks(mut model: Element) -> Element {
+pub(super) fn without_looks(mut model: Element) -> Element {
     model.walk(&mut |element| {
         element.children.retain(|child| child.tag != "asset" && child.get("mesh").is_none());
         element.attributes.retain(|(name, _)| name != "material");
@@ -123,6 +123,11 @@ fn placed(mut one: Element, button: usize, side: usize) -> Result<Vec<Element>> 
     let (x, y) = (at(button / side, 0.425), at(button % side, 0.0));
     one.named("body", "buttonbox_0")?.set("pos", &format!("{x} {y} 0.048"));
     super::cube::numbered(one, button)
+}
+
+/// Fills in what is seen of a button.
+pub(super) fn see_button(state: f64, position: f64, velocity: f64, seen: &mut [f64]) {
+    seen.copy_from_slice(&[1.0 - state, state, 120.0 * position, velocity]);
 }
 
 struct Puzzle {
@@ -180,8 +185,8 @@ impl Rules for Puzzle {
         self.arm.control(data, action);
         data.step(self.frame_skip);
         data.rne_post_constraint();
-        for button in 0..buttons {
-            if was[button] > PRESSED && data.qpos()[FIRST + button] <= PRESSED {
+        for (button, was) in was.into_iter().enumerate() {
+            if was > PRESSED && data.qpos()[FIRST + button] <= PRESSED {
                 self.turn_around(button);
             }
         }
@@ -199,9 +204,7 @@ impl Rules for Puzzle {
         let (arm, buttons) = observation.split_at_mut(SEEN);
         self.arm.observe(data, arm);
         for (button, seen) in buttons.chunks_exact_mut(SEEN_OF_BUTTON).enumerate() {
-            let is_on = self.states[button];
-            let (position, velocity) = (data.qpos()[FIRST + button], data.qvel()[FIRST + button]);
-            seen.copy_from_slice(&[1.0 - is_on, is_on, 120.0 * position, velocity]);
+            see_button(self.states[button], data.qpos()[FIRST + button], data.qvel()[FIRST + button], seen);
         }
     }
 
