@@ -260,7 +260,14 @@ fn write_record(store: &Store, config: &RunConfig) {
     write("config.toml", config.to_toml());
     write("evals.csv", evaluations);
     write("train.csv", "step,critic_loss,actor_loss,episodes,episode_return\n".to_owned());
-    let status = Status { state: State::Finished, steps: config.steps, updates: 1, tries: None, networks_sha256: None, error: None };
+    let status = Status {
+        state: State::Finished,
+        steps: config.steps,
+        updates: 1,
+        tries: None,
+        networks_sha256: None,
+        error: None,
+    };
     write("status.toml", toml::to_string(&status).unwrap());
     let timing = Timing {
         ended: 1,

@@ -169,7 +169,10 @@ fn put_on_record(store: &Store, config: &RunConfig, steps: u64, outcome: &Outcom
         Outcome::Done => store.tidy(config),
         Outcome::Failed { what, tries } if store.failure(config).is_none() => {
             let (tries, error) = (Some(*tries), Some(what.clone()));
-            store.note_failure(config, &Status { state: State::Failed, steps, updates: 0, tries, networks_sha256: None, error })?;
+            store.note_failure(
+                config,
+                &Status { state: State::Failed, steps, updates: 0, tries, networks_sha256: None, error },
+            )?;
         }
         _ => {}
     }

@@ -4,16 +4,16 @@ use crate::expert::{read_expert, read_networks};
 use crate::mock::Mock;
 use agents::plan::{PlanConfig, Stop};
 use agents::{
-    Actor, Agent, Dai, DaiConfig, Drol, DrolConfig, DynamicsConfig, Fql, FqlConfig, Iql, IqlConfig, Mpdp, MpdpConfig,
-    Online, Pex, PexConfig, Sac, SacConfig, Schedule, Td3, Td3Config, Weights,
+    Actor, Agent, Dai, DaiConfig, Drol, DrolConfig, DynamicsConfig, Fql, FqlConfig, Iql, IqlConfig, Mpdp,
+    MpdpConfig, Online, Pex, PexConfig, Sac, SacConfig, Schedule, Td3, Td3Config, Weights,
 };
 use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
 use experiment::{
     Aggregate, Algorithm, DaiSettings, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings,
-    MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RunConfig, SacSettings, ScheduleShape, StopRule,
-    Td3Settings,
+    MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RunConfig, SacSettings, ScheduleShape,
+    StopRule, Td3Settings,
 };
 use std::path::Path;
 
@@ -45,7 +45,8 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
         Algorithm::Sac => Ok(Box::new(Sac::new(sac()?, dims, limit, config.seed, &device)?)),
         Algorithm::Mpdp => {
             let settings = config.mpdp.as_ref().context("the configuration has no `[mpdp]`")?;
-            let (config_of_mpdp, ends) = (mpdp_config(settings, sac()?), envs::termination(config.environment())?);
+            let (config_of_mpdp, ends) =
+                (mpdp_config(settings, sac()?), envs::termination(config.environment())?);
             Ok(Box::new(Mpdp::new(config_of_mpdp, dims, limit, ends, config.seed, &device)?))
         }
         Algorithm::Td3Dai => {
