@@ -128,7 +128,7 @@ def inputs(env_id, dtype, seed):
             actions = carry(env, limit + 5)
         else:
             # Until the first button is down: where fingers press on it, a difference in the last bit becomes large.
-            actions = press(env, 30 if env_id.startswith("scene") else 20)
+            actions = press(env, 19 if env_id.startswith("scene") else 20)
         actions = actions.astype(parity.DTYPES[dtype])
     else:
         actions = parity.random_actions(1.0, env.action_space.shape[0], dtype, seed, limit + 5)
