@@ -40,7 +40,7 @@ IDS = {
     "cube-double-singletask-task1-v0": ["f64"],
     "puzzle-3x3-singletask-task1-v0": ["f32"],
     "puzzle-4x4-singletask-task1-v0": ["f64"],
-    "scene-singletask-task1-v0": ["f64"],
+    "scene-singletask-task1-v0": ["f32"],
 }
 # They solve linear systems.
 NEAR = {env_id for env_id in IDS if env_id.startswith(("cube", "puzzle", "scene"))}
@@ -128,7 +128,7 @@ def inputs(env_id, dtype, seed):
             actions = carry(env, limit + 5)
         else:
             # Until the first button is down: where fingers press on it, a difference in the last bit becomes large.
-            actions = press(env, 19 if env_id.startswith("scene") else 20)
+            actions = press(env, 30 if env_id.startswith("scene") else 20)
         actions = actions.astype(parity.DTYPES[dtype])
     else:
         actions = parity.random_actions(1.0, env.action_space.shape[0], dtype, seed, limit + 5)
