@@ -39,6 +39,9 @@ impl Checkout {
     fn call(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).current_dir(self.0.path());
+        for variable in ["D4RL_DATASET_DIR", "MINARI_DATASETS_PATH"] {
+            command.env_remove(variable);
+        }
         command.envs(variables.iter().copied());
         let output = command.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -78,6 +81,15 @@ fn every_message_is_the_one_on_record() {
     check("an unknown verb", &["reprodcue"], &nothing, &[]);
     check("an unknown flag", &["plan", "--papr", "dai"], &nothing, &[]);
     check("no jobs", &["reproduce", "--paper", "dai", "--jobs", "0"], &nothing, &[]);
+    let slurm = [&smoke[..], &["--engine", "slurm", "--sbatch", "lines"]].concat();
+    let lines = |text: &'static str| move |c: &Checkout| fs::write(c.path("lines"), text).unwrap();
+    check("Slurm's lines without Slurm", &[&smoke[..], &["--sbatch", "lines"]].concat(), &nothing, &[]);
+    check("no file of lines for Slurm", &slurm, &nothing, &[]);
+    check("a line that is none of Slurm's", &slurm, &lines("#SBATCH --time=60\nmodule load cuda\n"), &[]);
+    check("a line that is ours to write", &slurm, &lines("#SBATCH --array=0-5\n"), &[]);
+    check("no Slurm", &slurm[..9], &nothing, &[("PATH", "nowhere")]);
+    check("no plan", &["run", "plan.toml", "0"], &nothing, &[]);
+    check("a plan that is none", &["run", "lines", "0"], &lines("schema = 1\nrun = []\n"), &[]);
     check("an unknown device", &[&PLAN[..], &["--device", "gpu"]].concat(), &nothing, &[]);
     check("a device that was not built for", &[&smoke[..], &["--device", "cuda"]].concat(), &nothing, &[]);
     check("an unknown task", &[&PLAN[..], &["--only", "task=HalfChetah-v5"]].concat(), &nothing, &[]);
@@ -87,7 +99,26 @@ fn every_message_is_the_one_on_record() {
     check("filters that leave nothing", &[&PLAN[..], &["--only", "seed=99"]].concat(), &nothing, &[]);
     check("a misspelt key", &PLAN, &|c| c.spoil(protocol, "discount", "discuont"), &[]);
     check("no TOML", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = = 1"), &[]);
-    check("another schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7"), &[]);
+    check("a newer schema", &PLAN, &|c| c.spoil(protocol, "schema = 1", "schema = 7\nnew = true"), &[]);
+    let claims = "experiments/dai/claims.toml";
+    check("an older schema", &PLAN, &|c| c.spoil(claims, "schema = 1", "schema = 0"), &[]);
+    let newer = |c: &Checkout| {
+        fs::create_dir_all(c.path("r/dai")).unwrap();
+        fs::write(c.path("r/dai/reprise.toml"), "schema = 2\npaper = \"dai\"\n").unwrap();
+    };
+    check("results of a newer schema", &[&PLAN[..], &["--results", "r"]].concat(), &newer, &[]);
+    check(
+        "an arm that leads elsewhere",
+        &PLAN,
+        &|c| c.spoil(protocol, "id = \"td3\"", "id = \"../../td3\""),
+        &[],
+    );
+    check(
+        "a buffer beyond any memory",
+        &PLAN,
+        &|c| c.spoil(protocol, "capacity = ", "capacity = 1000000"),
+        &[],
+    );
     check("a seed twice", &PLAN, &|c| c.spoil(protocol, "seeds = [0, 1, 2]", "seeds = [0, 1, 1]"), &[]);
     check(
         "a task of no definition",
@@ -139,7 +170,11 @@ fn every_message_is_the_one_on_record() {
         "an arm that is evaluated by itself",
         &PLAN,
         &|c| {
-            c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }")
+            c.spoil(
+                protocol,
+                "algorithm = \"td3\"",
+                "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }",
+            );
         },
         &[],
     );
@@ -275,6 +310,43 @@ fn every_message_is_the_one_on_record() {
     );
     check("a profile at no number", &[&stats[..], &["--profile", "0,nan"]].concat(), &nothing, &[]);
     check("a width of nothing", &[&stats[..], &["--half-width", "0"]].concat(), &nothing, &[]);
+    let inspect = ["data", "inspect", "x.hdf5"];
+    let hdf5 = |change: fn(&mut Vec<u8>)| {
+        move |c: &Checkout| {
+            let mut bytes = fs::read(root().join("tests/goldens/datasets/d4rl-old.hdf5")).unwrap();
+            change(&mut bytes);
+            fs::write(c.path("x.hdf5"), bytes).unwrap();
+        }
+    };
+    check("no data set", &inspect, &nothing, &[]);
+    check("a data set cut short", &inspect, &hdf5(|bytes| bytes.truncate(4096)), &[]);
+    check("a web page for a data set", &inspect, &hdf5(|bytes| *bytes = b"<!DOCTYPE html>".to_vec()), &[]);
+    check("a reward of NaN", &inspect, &nan_reward, &[]);
+    check("a data set under another kind's name", &["data", "inspect", "x.npz"], &misnamed, &[]);
+    let home = [("HOME", "home"), ("REPRISE_CACHE", "cache")];
+    check("an unknown data set", &["data", "get", "antmaze-umase-v2"], &nothing, &home);
+    check("a word of no data set", &["data", "list", "pendulum"], &nothing, &home);
+    check(
+        "nothing to fetch with",
+        &["data", "get", "antmaze-large-play-v2"],
+        &|c| fs::create_dir(c.path("bin")).unwrap(),
+        &[("PATH", "bin"), ("HOME", "home"), ("REPRISE_CACHE", "cache")],
+    );
+    check(
+        "a data set of another name",
+        &["data", "verify", "--data-dir", "data"],
+        &|c| {
+            fs::create_dir(c.path("data")).unwrap();
+            fs::write(c.path("data/hopper_medium-v2.hdf5"), "another").unwrap();
+        },
+        &home,
+    );
+    check(
+        "a manifest with a wrong key",
+        &["data", "list", "--manifest", "m.toml"],
+        &|c| fs::write(c.path("m.toml"), "schema = 1\n[[famly]]\nname = \"a\"\n").unwrap(),
+        &home,
+    );
     let smoke = ["reproduce", "--paper", "dai", "--profile", "smoke", "--results", "r"];
     check("a library that is not there", &smoke, &nothing, &[("REPRISE_MUJOCO_LIB", "libmujoco.so")]);
     check(
@@ -295,6 +367,30 @@ fn every_message_is_the_one_on_record() {
         fs::read_to_string(&snapshot).unwrap(),
         "messages differ from tests/snapshots/bad_input.txt"
     );
+}
+
+/// A data set one of whose rewards is no number.
+fn nan_reward(checkout: &Checkout) {
+    use datasets::{Dtype, Extra, Recorder, Step};
+    let mut recorder = Recorder::new((1, 1), vec![Extra::new("infos/qpos", 1, Dtype::F64)]);
+    for row in 0..4 {
+        recorder.push(&Step {
+            observation: &[row as f32],
+            action: &[0.0],
+            reward: if row == 2 { f32::NAN } else { 1.0 },
+            terminal: row == 3,
+            timeout: false,
+            next_observation: &[row as f32 + 1.0],
+            extras: &[&[0.0]],
+        });
+    }
+    let provenance = std::collections::BTreeMap::<String, String>::new();
+    recorder.write_d4rl(&checkout.path("x.hdf5"), false, &provenance).unwrap();
+}
+
+/// An HDF5 file whose name ends in `.npz`.
+fn misnamed(checkout: &Checkout) {
+    fs::copy(root().join("tests/goldens/datasets/d4rl-old.hdf5"), checkout.path("x.npz")).unwrap();
 }
 
 /// A `python3` whose pip delivers something that is not the wheel.

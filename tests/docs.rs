@@ -20,10 +20,10 @@ fn pages() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// What follows `cargo xtask` in a text: up to a backtick, or to the end of an indented line.
+/// What follows `cargo xtask` in a text: up to a backtick, the end of an indented line, or where its output goes.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let rests = text.split("cargo xtask ").skip(1);
-    let commands = rests.map(|rest| rest.split(['`', '\n']).next().unwrap_or_default());
+    let commands = rests.map(|rest| rest.split(['`', '\n', '>']).next().unwrap_or_default());
     commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
@@ -38,8 +38,8 @@ fn plan(arguments: &[String]) -> Vec<String> {
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().unwrap().clone();
         match argument.as_str() {
-            "--fresh" => {}
-            "--jobs" | "--figures" => drop(value()),
+            "--fresh" | "--detach" => {}
+            "--jobs" | "--figures" | "--engine" | "--sbatch" => drop(value()),
             "--task" | "--arm" | "--seed" => {
                 plan.extend(["--only".to_owned(), format!("{}={}", &argument[2..], value())]);
             }
@@ -66,10 +66,19 @@ fn briefly(arguments: &[String]) -> Vec<String> {
     brief
 }
 
+/// The `data list` of the sets that `data get` or `data verify` names.
+fn listed(arguments: &[String]) -> Vec<String> {
+    let mut list = ["data", "list"].map(str::to_owned).to_vec();
+    list.extend_from_slice(&arguments[2..]);
+    list
+}
+
 /// Runs a command of the documentation, from the root of a copy of the checkout's experiments, records and figures.
 fn try_out(arguments: &[String], checkout: &Path) -> Result<(), String> {
     let arguments = match arguments[0].as_str() {
         "reproduce" | "train" => plan(arguments),
+        // What would be fetched, or may not be here, is listed instead: `tests/data.rs` fetches and verifies.
+        "data" if matches!(arguments[1].as_str(), "get" | "verify") => listed(arguments),
         "bench" => briefly(arguments),
         _ => arguments.to_vec(),
     };
@@ -101,6 +110,7 @@ fn every_command_shown_works() {
         copy(&root().join(folder), &checkout.path().join(folder));
     }
     fs::copy(root().join("tests/parity/golden/Hopper-v5.f32.npz"), checkout.path().join("in.npz")).unwrap();
+    copy(&root().join("tests/goldens/datasets"), &checkout.path().join("tests/goldens/datasets"));
     fs::write(checkout.path().join("scores.json"), r#"{"td3": [[1, 2], [3, 4]], "sac": [[2, 2], [3, 5]]}"#)
         .unwrap();
     let scores =
@@ -114,7 +124,7 @@ fn every_command_shown_works() {
         let page = path.strip_prefix(root()).unwrap().display().to_string();
         shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
     }
-    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env list, env info, env rollout, doctor";
+    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env list, env info, env rollout, data list, data get, data verify, data inspect, doctor";
     for verb in verbs.split(", ") {
         let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
         let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();

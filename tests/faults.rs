@@ -4,7 +4,7 @@
 
 mod mock;
 
-use mock::{Checkout, bytes, outcome, stderr};
+use mock::{Checkout, Runner, bytes, children, outcome, stderr};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -111,7 +111,7 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
         loop {
             let arguments = ["--jobs", "2", "--checkpoint-every", "0.02"];
             let mut runner = checkout.command("reproduce", "campaign", &arguments);
-            let mut runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut runner = Runner::start(runner.stdout(Stdio::null()).stderr(Stdio::piped()));
             let mut pause = || std::thread::sleep(Duration::from_micros(stream.index(250_000) as u64));
             pause();
             // The runner, a worker and the runner, or a worker and the runner later; one in ten is left to finish.
@@ -127,7 +127,7 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
                 runner.kill().unwrap();
             }
             kills += 1;
-            let output = runner.wait_with_output().unwrap();
+            let output = runner.output();
             // No run that was there is gone or was made again.
             let now = records(&checkout.path("results/mock"));
             for (path, record) in &published {
@@ -151,11 +151,6 @@ fn records(results: &Path) -> BTreeMap<PathBuf, u64> {
     files.map(|path| (path.clone(), fs::metadata(results.join(path)).unwrap().ino())).collect()
 }
 
-fn children(process: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
-}
-
 fn signal(process: u32, signal: &str) {
     let _ = Command::new("kill")
         .args([&format!("-{signal}"), &process.to_string()])
@@ -173,7 +168,7 @@ fn nothing_outlives_a_runner() {
         [("TERM", "long", Some(5)), ("INT", "long", Some(5)), ("KILL", "long", None), ("KILL", "hang", None)]
     {
         let checkout = Checkout::new();
-        let mut runner = checkout.command("reproduce", profile, &[]).stderr(Stdio::null()).spawn().unwrap();
+        let mut runner = Runner::start(checkout.command("reproduce", profile, &[]).stderr(Stdio::null()));
         let checkpoints = || {
             fs::read_dir(checkout.work()).is_ok_and(|mut entries| {
                 entries.any(|e| e.unwrap().path().join("checkpoints/starts").exists())
@@ -197,10 +192,87 @@ fn nothing_outlives_a_runner() {
     }
 }
 
+/// SIGTERM, Ctrl-C and SIGKILL to the runner, 30 of them at any moment of a campaign: the runner is gone within its
+/// grace, every worker within two seconds of it, and the same command goes on to the same bytes.
+#[test]
+fn no_signal_leaves_a_process_or_loses_a_byte() {
+    let expected = {
+        let checkout = Checkout::new();
+        assert_eq!(checkout.call("reproduce", "campaign", &[]).status.code(), Some(0));
+        outcome(&checkout)
+    };
+    let stream = &mut Stream::new(0, "signals");
+    let (mut signals, mut caught, mut workers) = (0, 0, 0);
+    let mut slowest = [Duration::ZERO; 2];
+    while signals < 30 {
+        let checkout = Checkout::new();
+        loop {
+            let arguments = ["--jobs", "2", "--checkpoint-every", "0.02"];
+            let mut runner = checkout.command("reproduce", "campaign", &arguments);
+            let mut runner = Runner::start(runner.stdout(Stdio::null()).stderr(Stdio::null()));
+            std::thread::sleep(Duration::from_micros(stream.index(250_000) as u64));
+            let name = ["TERM", "INT", "KILL"][signals % 3];
+            workers += processes_of(&checkout).len();
+            let began = Instant::now();
+            signal(runner.id(), name);
+            let status = runner.wait().unwrap();
+            let ended = Instant::now();
+            wait("the workers to leave", || processes_of(&checkout).is_empty());
+            slowest = [slowest[0].max(ended - began), slowest[1].max(ended.elapsed())];
+            if status.code() == Some(0) {
+                break;
+            }
+            signals += 1;
+            // A signal that comes before the runner listens ends it as any process.
+            caught += usize::from(status.code() == Some(5));
+            assert!(matches!(status.code(), None | Some(5)), "{name}: {status}");
+        }
+        assert!(outcome(&checkout) == expected);
+    }
+    println!(
+        "{signals} signals, {caught} caught, {workers} workers; at most {slowest:?} for runner and workers"
+    );
+    assert!(caught >= 10 && workers >= 20, "{caught} signals were caught, {workers} workers at work");
+    assert!(slowest[0] < Duration::from_secs(4) && slowest[1] < Duration::from_secs(2), "{slowest:?}");
+}
+
+/// The workers at work in a checkout.
+fn processes_of(checkout: &Checkout) -> Vec<u32> {
+    let folder = checkout.path("");
+    let folder = folder.to_str().unwrap();
+    let ids = fs::read_dir("/proc").unwrap().filter_map(|e| e.unwrap().file_name().to_str()?.parse().ok());
+    let is_there = |id: &u32| {
+        fs::read(format!("/proc/{id}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(folder))
+    };
+    ids.filter(is_there).collect()
+}
+
+#[test]
+fn a_test_that_fails_leaves_nothing_behind() {
+    let checkout = Checkout::new();
+    let mut processes = Vec::new();
+    let test = std::panic::AssertUnwindSafe(|| {
+        let more = ["--patience", "1000"];
+        let runner = Runner::start(checkout.command("reproduce", "hang", &more).stderr(Stdio::null()));
+        wait("a worker to start", || !children(runner.id()).is_empty());
+        processes = [vec![runner.id()], children(runner.id())].concat();
+        // As a failed assertion does, but in silence.
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(std::panic::catch_unwind(test).is_err());
+    assert!(processes.len() >= 2, "{processes:?}");
+    let began = Instant::now();
+    wait("all to be gone", || {
+        !processes.iter().any(|id| is_alive(*id)) && processes_of(&checkout).is_empty()
+    });
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
 /// Starts `command` and ends it when it has said `expected`; says whether it did.
 fn until_told(mut command: Command, expected: &str) -> bool {
     use std::io::BufRead as _;
-    let mut runner = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut runner = Runner::start(command.stderr(Stdio::piped()));
     let lines = std::io::BufReader::new(runner.stderr.take().unwrap()).lines();
     let told = lines.map_while(Result::ok).any(|line| line.contains(expected));
     runner.kill().unwrap();
@@ -211,7 +283,7 @@ fn until_told(mut command: Command, expected: &str) -> bool {
 #[test]
 fn a_lock_outlives_nobody() {
     let checkout = Checkout::new();
-    let mut first = checkout.command("reproduce", "long", &[]).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = Runner::start(checkout.command("reproduce", "long", &[]).stderr(Stdio::null()));
     wait("the lock", || {
         fs::read_to_string(checkout.path("results/mock/.lock")).is_ok_and(|text| !text.is_empty())
     });

@@ -2,6 +2,9 @@
 //! and a failed run as a row.
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
+mod mock;
+
+use mock::{Runner, children};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -110,7 +113,7 @@ fn a_second_runner_is_kept_out_and_a_worker_leaves_with_its_runner() {
     let arguments =
         ["train", "--paper", "dai", "--profile", "anchor", "--task", "HalfCheetah-v5", "--arm", "td3"];
     let train = |seed| xtask(folder.path(), &[&arguments[..], &["--seed", seed]].concat());
-    let mut first = train("0").stderr(Stdio::null()).spawn().unwrap();
+    let mut first = Runner::start(train("0").stderr(Stdio::null()));
     let work = folder.path().join("results/dai/.work");
     let started =
         || fs::read_dir(&work).is_ok_and(|mut entries| entries.any(|entry| entry.unwrap().path().is_dir()));
@@ -121,8 +124,7 @@ fn a_second_runner_is_kept_out_and_a_worker_leaves_with_its_runner() {
     assert!(stderr(&second).contains(&format!("process {}", first.id())), "{}", stderr(&second));
 
     // SIGKILL to the runner: its worker sees the pipe close and goes.
-    let children = format!("/proc/{0}/task/{0}/children", first.id());
-    let worker = fs::read_to_string(children).unwrap().split_whitespace().next().unwrap().to_owned();
+    let worker = children(first.id())[0];
     first.kill().unwrap();
     first.wait().unwrap();
     let command = PathBuf::from(format!("/proc/{worker}/cmdline"));

@@ -3,7 +3,7 @@
 
 mod mock;
 
-use mock::{Checkout, stderr};
+use mock::{Checkout, Runner, stderr};
 use serde_json::Value;
 use std::fs;
 use std::process::Output;
@@ -81,7 +81,7 @@ fn a_failed_run_is_told_with_what_runs_it_again() {
 fn a_stopped_run_is_not_a_missing_one() {
     let checkout = Checkout::new();
     let mut runner = checkout.command("reproduce", "long", &["--checkpoint-every", "0"]);
-    let mut runner = runner.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut runner = Runner::start(runner.stderr(std::process::Stdio::null()));
     let state = || json(&checkout.call("status", "long", &["--json"]))["runs"][0].clone();
     let wait = |wanted: &str| {
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -1,9 +1,5 @@
-//! JSON matrices.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use report::scores::parse_json;
-
-fuzz_target!(|text: &str| {
-    let _ = parse_json("scores.json", text);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = fuzz::scores_json(bytes);
 });

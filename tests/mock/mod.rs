@@ -2,11 +2,13 @@
 //! the product.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::sync::LazyLock;
 
 const PROTOCOL: &str = r#"
@@ -178,6 +180,55 @@ impl Checkout {
     pub(crate) fn work(&self) -> PathBuf {
         self.path("results/mock/.work")
     }
+}
+
+/// A runner that a test started. It and its workers end with the test, however that ends.
+pub(crate) struct Runner(Option<Child>);
+
+impl Runner {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    /// Waits for it and what it says.
+    pub(crate) fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Deref for Runner {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Runner {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let Some(runner) = &mut self.0 else { return };
+        if !matches!(runner.try_wait(), Ok(None)) {
+            return;
+        }
+        // Each worker leads a process group of its own. One that starts meanwhile sees its runner gone.
+        let workers = children(runner.id());
+        let _ = runner.kill();
+        let _ = runner.wait();
+        for group in workers.into_iter().filter_map(|id| Pid::from_raw(id as i32)) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+pub(crate) fn children(process: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

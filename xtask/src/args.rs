@@ -23,7 +23,8 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  cargo xtask reproduce --paper dai\n  cargo xtask reproduce --paper dai \
                             --profile early --jobs 8\n  cargo xtask reproduce --paper dai --profile smoke --results \
-                            /tmp/mine --fresh"
+                            /tmp/mine --fresh\n  cargo xtask reproduce --paper dai --profile paper --engine slurm \
+                            --jobs 64\n  cargo xtask reproduce --paper dai --profile early --engine commands"
     )]
     Reproduce(ReproduceArgs),
     /// Show a profile's runs: which are recorded, which are missing, and how long those would take
@@ -84,6 +85,9 @@ pub(crate) enum Verb {
     /// The environments: what there is, and replaying given actions
     #[command(subcommand)]
     Env(EnvVerb),
+    /// Published data sets: what there is, fetching, checking, and looking into anybody's
+    #[command(subcommand)]
+    Data(DataVerb),
     /// Say what is found of the simulator and what to do about what is missing; fetches nothing
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --json")]
     Doctor(JsonArgs),
@@ -117,6 +121,9 @@ pub(crate) enum Verb {
     /// One contestant of `bench`, in a process of its own
     #[command(hide = true)]
     Contestant(ContestantArgs),
+    /// One run of a plan file: what Slurm's tasks and printed commands execute
+    #[command(hide = true)]
+    Run(RunArgs),
     /// One run, in a process of its own (started by the runner)
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -153,9 +160,19 @@ pub(crate) struct Filters {
 /// How to run.
 #[derive(Args, Clone)]
 pub(crate) struct How {
-    /// Worker processes at a time; one a core where absent
+    /// Who makes the runs: processes on this machine, Slurm, or whoever takes the commands that are printed
+    #[arg(long, value_enum, default_value_t = EngineKind::Local)]
+    pub(crate) engine: EngineKind,
+    /// Runs at a time: worker processes, one a core where absent; with `--engine slurm` the tasks of an array, where
+    /// absent as many as Slurm likes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// With `--engine slurm`: a file of `#SBATCH` lines for every job, such as partition, time and account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sbatch: Option<PathBuf>,
+    /// With `--engine slurm`: do not wait; a last job draws the figures when all others have ended
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// Start over: train again what is recorded, each new run taking the old one's place when it is finished, and go
     /// on from no checkpoint
     #[arg(long)]
@@ -163,7 +180,8 @@ pub(crate) struct How {
     /// Seconds between a run's checkpoints; they cost at most 1 % of its time. 0: after every step
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = interval)]
     pub(crate) checkpoint_every: f64,
-    /// GiB of memory that a worker may ask for; the memory that is available, shared, but at least 4 where absent
+    /// GiB of memory that a worker may ask for, and its Slurm job gets; where absent, the memory that is available,
+    /// shared, but at least 4
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) memory: Option<u64>,
     /// Seconds after which a worker that says nothing is killed
@@ -172,6 +190,37 @@ pub(crate) struct How {
     /// How often a run is tried that is killed, hangs, or finds the disk full; what it did itself is not tried again
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tries: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineKind {
+    /// Worker processes on this machine
+    Local,
+    /// Job arrays of Slurm; docs/engines.md
+    Slurm,
+    /// Nobody: one command a run is printed, to be executed anywhere that sees the results; docs/engines.md
+    Commands,
+}
+
+impl How {
+    /// The user's own lines for Slurm.
+    pub(crate) fn sbatch_lines(&self) -> Result<Vec<String>, BadInput> {
+        if self.engine != EngineKind::Slurm && (self.sbatch.is_some() || self.detach) {
+            return Err(BadInput::new("--sbatch and --detach are for Slurm").help("add `--engine slurm`"));
+        }
+        let Some(path) = &self.sbatch else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BadInput::new(format!("cannot read {}: {error}", path.display())))?;
+        engines::user_lines(&path.display().to_string(), &text)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// The plan file
+    pub(crate) plan: PathBuf,
+    /// Which of its runs, from 0
+    pub(crate) index: usize,
 }
 
 #[derive(Args)]
@@ -334,7 +383,8 @@ pub(crate) enum EnvVerb {
     #[command(
         long_about = "Replay given actions from a given state, to compare with another implementation.\n\n\
                       in.npz: qpos [nq], qvel [nv], actions [T, act] (float32 or float64; the control cost is \
-                      computed in that precision, as Gymnasium does).\nout.npz: observations [T+1, obs], rewards [T], \
+                      computed in that precision, as Gymnasium does), and goal in tasks that have one \
+                      (docs/environments.md says what its numbers are).\nout.npz: observations [T+1, obs], rewards [T], \
                       terminated [T], truncated [T], and qpos, qvel after each step. It steps on past a \
                       termination, as Gymnasium does.",
         after_help = "Example:\n  cargo xtask env rollout --env Hopper-v5 --input in.npz --output out.npz"
@@ -350,6 +400,80 @@ pub(crate) enum EnvVerb {
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DataVerb {
+    /// List the published data sets and where they are on this machine; looks at names and lengths only
+    #[command(
+        after_help = "Examples:\n  cargo xtask data list\n  cargo xtask data list antmaze-umaze --json"
+    )]
+    List {
+        /// Only those whose names hold this; may be repeated
+        part: Vec<String>,
+        #[command(flatten)]
+        places: PlacesArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Fetch data sets, unless they are on this machine already
+    #[command(
+        long_about = "Fetch data sets with curl or wget, unless they are on this machine already (--data-dir, \
+                      $D4RL_DATASET_DIR, ~/.d4rl/datasets, ~/.ogbench/data and Minari's folder, by content under any \
+                      name). A transfer that broke off goes on where it did; a file appears under its name only when \
+                      it is whole and has the published hash. Where nobody publishes a hash, the one that was found is \
+                      noted beside the file.",
+        after_help = "Examples:\n  cargo xtask data get antmaze-umaze-v2\n  cargo xtask data get \
+                      ogbench/cube-single-play-v0 --data-dir datasets"
+    )]
+    Get {
+        /// Names of data sets, with or without what comes before the slash
+        #[arg(required = true)]
+        set: Vec<String>,
+        #[command(flatten)]
+        places: PlacesArgs,
+    },
+    /// Compare data sets on this machine with the published hashes
+    #[command(
+        after_help = "Examples:\n  cargo xtask data verify\n  cargo xtask data verify antmaze-umaze-v2 --json"
+    )]
+    Verify {
+        /// Names of data sets; without any, all that are here
+        set: Vec<String>,
+        #[command(flatten)]
+        places: PlacesArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Say what is in a data set: rows, episodes, returns, and each array's range and hash
+    #[command(
+        long_about = "Say what is in a data set: rows, episodes, returns, and each array's range and hash. It reads \
+                      D4RL's HDF5, OGBench's npz and Minari's HDF5, and refuses what no learner can use: damaged files, \
+                      arrays that do not fit together, numbers that are not finite, no whole episode.\n\nA hash is \
+                      SHA-256 over an array as little-endian float32 in C order; a Minari episode's arrays count as if \
+                      they were one after another. An episode ends where `timeouts` or `terminals` say so; AntMaze's and \
+                      Maze2D's (with `infos/goal`) at `timeouts` only, because a goal that is reached ends none.",
+        after_help = "Examples:\n  cargo xtask data inspect tests/goldens/datasets/d4rl-locomotion.hdf5\n  cargo xtask \
+                      data inspect tests/goldens/datasets/ogbench.npz --json"
+    )]
+    Inspect {
+        /// A file, the folder of a Minari data set, or the name of a data set that is here
+        file: String,
+        #[command(flatten)]
+        places: PlacesArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct PlacesArgs {
+    /// Where data sets lie, instead of `data/` in the cache
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Another list of what is published, laid out as crates/datasets/src/manifest.toml is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -515,9 +639,9 @@ pub(crate) struct WorkerArgs {
     /// Bytes of memory that it may ask for
     #[arg(long)]
     pub(crate) memory: u64,
-    /// Whether to take the place of a recorded run
+    /// The record whose place it takes
     #[arg(long)]
-    pub(crate) replace: bool,
+    pub(crate) replaces: Option<String>,
 }
 
 /// What [`Which`] names, read and checked.
@@ -537,6 +661,20 @@ impl Which {
         let results = std::path::absolute(self.results.clone().unwrap_or_else(|| root.join("results")))?;
         let store = Store::open(&results, &self.paper)?;
         Ok(Chosen { experiment, profile, store, results })
+    }
+
+    /// The `report` on these runs, from wherever in the checkout.
+    pub(crate) fn report(&self, figures: Option<&PathBuf>) -> Vec<String> {
+        let mut words =
+            ["report", "--paper", &self.paper, "--profile", &self.profile].map(str::to_owned).to_vec();
+        for (flag, folder) in [("--results", self.results.as_ref()), ("--figures", figures)] {
+            let folder = folder.and_then(|folder| std::path::absolute(folder).ok());
+            words.extend(folder.into_iter().flat_map(|f| [flag.to_owned(), f.display().to_string()]));
+        }
+        if self.device == Some(Device::Cuda) {
+            words.extend(["--device", "cuda"].map(str::to_owned));
+        }
+        words
     }
 
     /// Where this profile's figures and tables lie.

@@ -10,12 +10,12 @@ pub(crate) fn env(verb: &EnvVerb) -> Result<u8> {
         EnvVerb::List(args) if args.json => say_json(&envs::list())?,
         EnvVerb::List(_) => {
             say(format!(
-                "{:20} {:>11} {:>6} {:>6} {:>6}",
+                "{:38} {:>11} {:>6} {:>6} {:>6}",
                 "environment", "observation", "action", "limit", "dt"
             ));
             for spec in envs::list() {
                 let Spec { id, observation_dim, action_dim, action_limit, dt, .. } = spec;
-                say(format!("{id:20} {observation_dim:>11} {action_dim:>6} {action_limit:>6} {dt:>6}"));
+                say(format!("{id:38} {observation_dim:>11} {action_dim:>6} {action_limit:>6} {dt:>6}"));
             }
         }
         EnvVerb::Info { id, json } => {
@@ -39,10 +39,18 @@ pub(crate) fn env(verb: &EnvVerb) -> Result<u8> {
 }
 
 fn describe(spec: &Spec) -> String {
+    let goal = match spec.goal_dim {
+        0 => String::new(),
+        n => format!("\n  goal           {n} numbers, drawn at a reset"),
+    };
+    let scores = spec.reference_returns.map_or_else(String::new, |[zero, one]| {
+        format!("\n  score          0 is a return of {zero}, 1 one of {one}")
+    });
     format!(
-        "{}\n  observation    {} numbers\n  action         {} numbers within ±{}\n  episode        {} steps of {} s \
-         ({} simulator steps each)\n  ends early     {}\n  model          {}",
+        "{}\n  package        {}\n  observation    {} numbers\n  action         {} numbers within ±{}{goal}\n  episode        {} steps of {} s \
+         ({} simulator steps each)\n  ends early     {}{scores}\n  model          {}",
         spec.id,
+        spec.package,
         spec.observation_dim,
         spec.action_dim,
         spec.action_limit,

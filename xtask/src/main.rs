@@ -2,14 +2,18 @@
 
 mod args;
 mod bench;
+mod campaign;
 mod clean;
+mod data;
 mod doctor;
 mod env;
 mod export;
+mod layout;
 mod plan;
 mod progress;
 mod report;
 mod reproduce;
+mod run;
 mod runner;
 mod speed;
 mod stats;
@@ -53,10 +57,12 @@ fn main() -> ExitCode {
         args::Verb::Check(args) => report::check(&args),
         args::Verb::Export(args) => export::export(&args),
         args::Verb::Env(verb) => env::env(&verb),
+        args::Verb::Data(verb) => data::data(&verb),
         args::Verb::Doctor(args) => doctor::doctor(&args),
         args::Verb::Stats(args) => stats::stats(&args),
         args::Verb::Bench(args) => bench::bench(&args),
         args::Verb::Contestant(args) => bench::contestant(&args.part, &args.config),
+        args::Verb::Run(args) => run::run(&args),
         args::Verb::Worker(args) => worker::worker(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {

@@ -1,7 +1,7 @@
 //! What the user sees while runs go on: a line a worker on a terminal, plain lines elsewhere.
 
-use engines::{Event, How, Outcome};
-use experiment::Cell;
+use engines::{Event, News, Outcome};
+use experiment::RunConfig;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -28,17 +28,16 @@ struct Bars {
 }
 
 impl Display {
-    pub(crate) fn new(cells: &[&Cell], workers: usize) -> Self {
-        let name =
-            |cell: &&Cell| format!("{} {} seed {}", cell.config.task, cell.config.arm, cell.config.seed);
-        let names: Vec<String> = cells.iter().map(name).collect();
+    pub(crate) fn new(runs: &[&RunConfig], workers: usize) -> Self {
+        let name = |run: &&RunConfig| format!("{} {} seed {}", run.task, run.arm, run.seed);
+        let names: Vec<String> = runs.iter().map(name).collect();
         let width = names.iter().map(String::len).max().unwrap_or(0);
         Self {
             names: names.into_iter().map(|name| format!("{name:width$}")).collect(),
-            steps: cells.iter().map(|cell| cell.config.steps).collect(),
-            done: vec![0; cells.len()],
-            speed: vec![0.0; cells.len()],
-            spoken: vec![Instant::now(); cells.len()],
+            steps: runs.iter().map(|run| run.steps).collect(),
+            done: vec![0; runs.len()],
+            speed: vec![0.0; runs.len()],
+            spoken: vec![Instant::now(); runs.len()],
             ended: 0,
             began: Instant::now(),
             bars: std::io::stderr().is_terminal().then(|| Bars::new(workers)),
@@ -47,7 +46,7 @@ impl Display {
 
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
-            Event::Started { worker, job } => {
+            Event::News(News::Started { worker, job }) => {
                 self.spoken[*job] = Instant::now();
                 match &self.bars {
                     Some(bars) => {
@@ -60,10 +59,16 @@ impl Display {
                     None => self.tell(&format!("{}  started", self.names[*job])),
                 }
             }
-            Event::Line { worker, job, line } => match serde_json::from_str::<Progress>(line) {
+            Event::News(News::Line { worker, job, line }) => match serde_json::from_str::<Progress>(line) {
                 Ok(progress) => self.advance(*worker, *job, &progress),
                 Err(_) => self.tell(&format!("{}  {line}", self.names[*job])),
             },
+            Event::News(News::Note(note)) => self.tell(note),
+            // What that means is told next.
+            Event::News(News::Ended { .. }) => {}
+            Event::Held { job } => {
+                self.tell(&format!("{}  another worker is at it: waiting for that", self.names[*job]));
+            }
             Event::Again { job, how, stderr, after } => {
                 let wait = if after.is_zero() { String::new() } else { format!(" in {} s", after.as_secs()) };
                 let why = if stderr.is_empty() { String::new() } else { format!(": {stderr}") };
@@ -157,15 +162,8 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::Done => "finished".to_owned(),
         Outcome::Stopped => "stopped".to_owned(),
         Outcome::Skipped => "not started: its expert failed".to_owned(),
-        Outcome::Failed { how, stderr, tries } => format!("failed: {}", failure(how, stderr, *tries)),
+        Outcome::Failed { what, .. } => format!("failed: {what}"),
     }
-}
-
-/// How a job failed, in words.
-pub(crate) fn failure(how: &How, stderr: &str, tries: u32) -> String {
-    let tried = if tries > 1 { format!(", the last of {tries} tries") } else { String::new() };
-    let why = if stderr.is_empty() { String::new() } else { format!(": {stderr}") };
-    format!("{how}{tried}{why}")
 }
 
 /// Seconds as people say them.

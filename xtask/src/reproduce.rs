@@ -14,7 +14,10 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<u8> {
         chosen.profile.about.trim()
     );
     eprintln!("{}", plan::summary(&chosen, &plan, args.how.jobs)?);
-    let summary = runner::run(&chosen, &plan, &args.how)?;
+    let summary = runner::run(&chosen, &plan, &args.how, &args.which.report(args.figures.as_ref()))?;
+    if summary.is_left_to_others {
+        return Ok(exit::FINE);
+    }
     let complete = report::publish(&args.which, &chosen, args.figures.as_ref())?;
     if summary.stopped > 0 {
         eprintln!("stopped; the same command goes on with what is missing");

@@ -1,67 +1,156 @@
-//! Runs what is missing of a plan, in worker processes.
+//! Has what is missing of a plan made, by the engine that was asked for.
 
-use crate::args::{Chosen, How};
-use crate::progress::{self, Display};
+use crate::args::{Chosen, EngineKind, How};
+use crate::campaign::Campaign;
+use crate::layout::Layout;
+use crate::progress::Display;
+use crate::say;
 use anyhow::{Context, Result};
-use engines::{Event, Job, Limits, Outcome};
-use experiment::{Cell, Plan, State, Status};
-use std::process::Command;
+use diagnostics::{BadInput, quoted};
+use engines::{Engine, Event, Outcome, Pool, Slurm};
+use experiment::{Cell, Plan, RunConfig, State, Status, Store};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
 /// What became of the runs of a plan that were missing.
+#[derive(Default)]
 pub(crate) struct Summary {
     pub(crate) failed: usize,
     pub(crate) stopped: usize,
+    /// Nothing was waited for: someone else makes them.
+    pub(crate) is_left_to_others: bool,
 }
 
-/// Trains the missing runs of `plan` (all of them, if `how.fresh`).
-pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
+/// Has the missing runs of `plan` made (all of them, if `how.fresh`). Where nobody waits for them, `report` is executed
+/// when they are.
+pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) -> Result<Summary> {
     let missing: Vec<&Cell> =
         plan.cells.iter().filter(|cell| how.fresh || !chosen.store.has(&cell.config)).collect();
+    let lines = how.sbatch_lines()?;
     if missing.is_empty() {
-        return Ok(Summary { failed: 0, stopped: 0 });
+        return Ok(Summary::default());
     }
-    let _lock = chosen.store.lock(&chosen.experiment.paper)?;
-    training::device(missing[0].config.device)?;
-    if how.fresh {
-        missing.iter().try_for_each(|cell| chosen.store.start_over(&cell.config))?;
-    }
-    // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
-    envs::make(&missing[0].config.task)?;
-
-    let known_hashes = training::known_hashes()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to watch for Ctrl-C")?;
-
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = how.jobs.map_or(cores, usize::from).min(missing.len());
-    let memory = how.memory.map_or_else(|| memory_of(workers), |gib| gib << 30);
-    let jobs = missing.iter().map(|cell| {
-        let mut job = job(chosen, cell, &missing, how)?;
-        job.command.arg("--memory").arg(memory.to_string()).env(known_hashes.0, &known_hashes.1);
-        Ok(job)
-    });
-    let jobs = jobs.collect::<Result<Vec<_>>>()?;
-    let limits = Limits { workers, patience: Duration::from_secs(how.patience), tries: how.tries };
-    let mut display = Display::new(&missing, workers);
-    let outcomes = engines::run(jobs, limits, &stop, |event| {
-        if let Event::Ended { job, outcome: Outcome::Failed { how, stderr, tries } } = &event {
-            let status = Status {
-                state: State::Failed,
-                steps: display.step_of(*job),
-                updates: 0,
-                tries: Some(*tries),
-                error: Some(progress::failure(how, stderr, *tries)),
-            };
-            if let Err(error) = chosen.store.note_failure(&missing[*job].config, &status) {
-                display.tell(&format!("{error:#}"));
-            }
+    let store = &chosen.store;
+    let _lock = store.lock(&chosen.experiment.paper)?;
+    for cell in &missing {
+        if how.fresh {
+            store.start_over(&cell.config)?;
         }
-        if let Event::Ended { job, outcome: Outcome::Done } = &event {
-            chosen.store.tidy(&missing[*job].config);
+        store.forget_failure(&cell.config)?;
+    }
+    let campaign = Campaign::new(chosen, &missing, how)?;
+    match how.engine {
+        EngineKind::Local => {
+            training::device(missing[0].config.device)?;
+            let workers = how.jobs.map_or_else(crate::plan::cores, usize::from);
+            locally(&campaign, store, workers, &*stop_on_signals()?)
+        }
+        EngineKind::Slurm => with_slurm(&campaign, store, how, lines, report),
+        EngineKind::Commands => print_commands(&campaign, store),
+    }
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("failed to watch for signals")?;
+    }
+    Ok(stop)
+}
+
+/// Makes the runs of `campaign` in worker processes on this machine.
+pub(crate) fn locally(
+    campaign: &Campaign,
+    store: &Store,
+    workers: usize,
+    stop: &AtomicBool,
+) -> Result<Summary> {
+    // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
+    envs::make(&campaign.runs[0].config.task)?;
+    let workers = workers.min(campaign.runs.len());
+    let commands = campaign.workers(store, memory_of(workers))?;
+    let mut pool = Pool::new(commands, workers, Duration::from_secs(campaign.patience));
+    make(campaign, store, &mut pool, workers, stop)
+}
+
+fn with_slurm(
+    campaign: &Campaign,
+    store: &Store,
+    how: &How,
+    mut lines: Vec<String>,
+    report: &[String],
+) -> Result<Summary> {
+    envs::make(&campaign.runs[0].config.task)?;
+    // Before the user's own lines, which overrule it.
+    lines.splice(..0, how.memory.map(|gib| format!("#SBATCH --mem={gib}G")));
+    let layout = Layout::new(campaign, store)?;
+    let lay_out = |runs: &[usize]| layout.batch(runs);
+    let mut slurm = Slurm::new(lines, how.jobs, layout.known()?, &lay_out)?;
+    if how.detach {
+        let last = layout.last(report)?;
+        slurm.leave(&campaign.groups(), &last)?.iter().for_each(|line| eprintln!("{line}"));
+        eprintln!("nobody waits for them; the same command without --detach does");
+        return Ok(Summary { is_left_to_others: true, ..Summary::default() });
+    }
+    let summary = make(campaign, store, &mut slurm, 0, &*stop_on_signals()?)?;
+    if summary.failed + summary.stopped == 0 {
+        slurm.folders_left().unwrap_or_default().iter().try_for_each(|folder| disk::remove(folder))?;
+    }
+    Ok(summary)
+}
+
+/// Prints one command a run: those that others need first, then an empty line, then those others.
+fn print_commands(campaign: &Campaign, store: &Store) -> Result<Summary> {
+    let layout = Layout::new(campaign, store)?;
+    let command = layout.commands()?;
+    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    let line = words.join(" ");
+    if line.contains('\n') {
+        let help = "name a results directory without one, or take another `--engine`";
+        return Err(BadInput::new(format!("a path with a line break is no part of a line: {line}"))
+            .help(help)
+            .into());
+    }
+    let groups = campaign.groups();
+    for (i, group) in groups.iter().enumerate() {
+        if i > 0 {
+            say("");
+        }
+        group.iter().for_each(|run| say(format!("{line} {run}")));
+    }
+    let runs = |count: usize| if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
+    if let [first, second] = &groups[..] {
+        eprintln!(
+            "{}, then, when those are recorded, the {} below the empty line",
+            runs(first.len()),
+            runs(second.len())
+        );
+    } else {
+        eprintln!("{}, in any order", runs(campaign.runs.len()));
+    }
+    Ok(Summary { is_left_to_others: true, ..Summary::default() })
+}
+
+/// Has `engine` make the runs of `campaign`.
+fn make(
+    campaign: &Campaign,
+    store: &Store,
+    engine: &mut dyn Engine,
+    workers: usize,
+    stop: &AtomicBool,
+) -> Result<Summary> {
+    let configs: Vec<&RunConfig> = campaign.runs.iter().map(|run| &run.config).collect();
+    let look = |run| campaign.standing(store, run);
+    let wanted = engines::Wanted { needs: campaign.needs(), look: &look, tries: campaign.tries };
+    let mut display = Display::new(&configs, workers);
+    let outcomes = engines::reconcile(engine, &wanted, stop, |event| {
+        if let Event::Ended { job, outcome } = &event
+            && let Err(error) = put_on_record(store, configs[*job], display.step_of(*job), outcome)
+        {
+            display.tell(&format!("{error:#}"));
         }
         display.show(&event);
     })?;
@@ -70,7 +159,21 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How) -> Result<Summary> {
     Ok(Summary {
         failed: count(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Skipped)),
         stopped: count(|outcome| matches!(outcome, Outcome::Stopped)),
+        is_left_to_others: false,
     })
+}
+
+/// Notes a failure, if whoever made the run has not, or clears up after a run that is recorded.
+fn put_on_record(store: &Store, config: &RunConfig, steps: u64, outcome: &Outcome) -> Result<()> {
+    match outcome {
+        Outcome::Done => store.tidy(config),
+        Outcome::Failed { what, tries } if store.failure(config).is_none() => {
+            let (tries, error) = (Some(*tries), Some(what.clone()));
+            store.note_failure(config, &Status { state: State::Failed, steps, updates: 0, tries, error })?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Bytes of memory that each of `workers` may ask for: a share of what is available, but no less than a run of the
@@ -80,24 +183,4 @@ fn memory_of(workers: usize) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kib.map_or(0, |kib| (kib << 10) / workers as u64).max(4 << 30)
-}
-
-fn job(chosen: &Chosen, cell: &Cell, missing: &[&Cell], how: &How) -> Result<Job> {
-    // This very program, even where its file has been built anew since.
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("worker").args(["--paper", &chosen.experiment.paper]).arg("--results").arg(&chosen.results);
-    command.arg("--config").arg(chosen.store.request(&cell.config)?);
-    command.arg("--checkpoint-every").arg(how.checkpoint_every.to_string());
-    if how.fresh {
-        command.arg("--replace");
-    }
-    if let Some(expert) = &cell.needs {
-        command.arg("--expert").arg(chosen.store.directory(expert));
-    }
-    // One learner a core and one thread a learner: without these, candle reads /proc/cpuinfo at every product and
-    // spins a pool of its own, and glibc returns every large activation to the system and faults it in again.
-    command.env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
-    command.env("MALLOC_TRIM_THRESHOLD_", "1000000000").env("MALLOC_MMAP_THRESHOLD_", "33554432");
-    let needs = cell.needs.as_ref().and_then(|expert| missing.iter().position(|cell| cell.config == *expert));
-    Ok(Job { command, needs })
 }

@@ -5,9 +5,8 @@ use crate::progress::duration;
 use crate::speed::Speeds;
 use crate::{exit, say, say_json};
 use anyhow::Result;
-use diagnostics::BadInput;
+use diagnostics::{BadInput, quoted};
 use experiment::{Device, Plan, Policy, Run, RunConfig, RunState, Selection, Timing};
-use report::shell::quoted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

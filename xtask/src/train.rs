@@ -9,9 +9,13 @@ pub(crate) fn train(args: &TrainArgs) -> Result<u8> {
     let only =
         vec![format!("task={}", args.task), format!("arm={}", args.arm), format!("seed={}", args.seed)];
     let plan = chosen.plan(&Filters { only, except: Vec::new() })?;
-    let summary = runner::run(&chosen, &plan, &args.how)?;
+    let report = args.which.report(None);
+    let summary = runner::run(&chosen, &plan, &args.how, &report)?;
     for cell in plan.cells.iter().filter(|cell| chosen.store.has(&cell.config)) {
         say(chosen.store.directory(&cell.config).display().to_string());
+    }
+    if summary.is_left_to_others {
+        return Ok(exit::FINE);
     }
     Ok(if summary.failed + summary.stopped == 0 { exit::FINE } else { exit::INCOMPLETE })
 }

@@ -3,7 +3,7 @@
 use crate::args::WorkerArgs;
 use crate::{exit, say};
 use anyhow::{Context, Result};
-use experiment::{Progress, RunConfig, Store};
+use experiment::{Locked, Progress, RunConfig, Store};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::Read;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub(crate) fn worker(args: &WorkerArgs) -> Result<u8> {
     let store = Store::open(&args.results, &args.paper)?;
     let result = train(args, &config, &store, &stop);
     match result {
-        // Space may come back, and all else is as it was.
-        Err(error) if error.is::<disk::Error>() => {
+        // Space may come back, and who is at the run will leave it.
+        Err(error) if error.is::<disk::Error>() || error.is::<Locked>() => {
             eprintln!("error: {error:#}");
             Ok(exit::TRY_AGAIN)
         }
@@ -39,7 +39,8 @@ pub(crate) fn worker(args: &WorkerArgs) -> Result<u8> {
 
 fn train(args: &WorkerArgs, config: &RunConfig, store: &Store, stop: &AtomicBool) -> Result<u8> {
     let _claim = store.claim(config)?;
-    if !args.replace && store.has(config) {
+    let stamp = store.stamp(config);
+    if stamp.is_some() && stamp != args.replaces {
         return Ok(exit::FINE);
     }
     let (record, checkpoints) = (store.record(config), store.checkpoints(config));

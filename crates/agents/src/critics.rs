@@ -1,4 +1,4 @@
-//! The critics that FQL and DROL share, those of OGBench's reference code: two networks of GELU units, each hidden layer
+//! The critics that FQL, DROL and ReBRAC share, those of OGBench's reference code: two networks of GELU units, each hidden layer
 //! normalised, and a slow copy of them.
 
 use crate::Weights;
@@ -57,26 +57,21 @@ impl Critics {
         Ok(self.mlp.forward_beside(s, a, &self.theta.as_detached_tensor())?)
     }
 
-    /// y = r + γ agg_i Q_θ′i(s′, a′), without the second term where the task ended.
-    pub(crate) fn target(
-        &self,
-        batch: &Transitions,
-        next_a: &Tensor,
-        aggregate: Aggregate,
-        discount: f64,
-    ) -> Result<Tensor> {
-        let theta_target = self.theta_target.as_detached_tensor();
-        let next_q = aggregate.of(&self.mlp.forward_beside(&batch.next_s, next_a, &theta_target)?)?;
-        Ok((&batch.r + (&batch.not_terminal * next_q.affine(discount, 0.0)?)?)?)
+    /// agg_i Q_θ′i(s, a) `[batch, 1]`.
+    pub(crate) fn slow_q(&self, s: &Tensor, a: &Tensor, aggregate: Aggregate) -> Result<Tensor> {
+        aggregate.of(&self.mlp.forward_beside(s, a, &self.theta_target.as_detached_tensor())?)
     }
 
-    /// θ_i ← argmin ½ Σ_i mean (y − Q_θi(s, a))². The targets' Polyak step of size `tau` is towards the θ_i from before
-    /// that, as in the reference code. Returns the loss.
-    pub(crate) fn update(&mut self, batch: &Transitions, y: &Tensor, tau: f64) -> Result<Tensor> {
+    /// θ_i′ ← τ θ_i + (1 − τ) θ_i′. In the reference code this comes before [`Self::update`].
+    pub(crate) fn follow(&mut self, tau: f64) -> Result<()> {
+        Ok(polyak(&self.theta_target, &self.theta, tau)?)
+    }
+
+    /// θ_i ← argmin ½ Σ_i mean (y − Q_θi(s, a))². Returns the loss.
+    pub(crate) fn update(&mut self, batch: &Transitions, y: &Tensor) -> Result<Tensor> {
         let q = self.mlp.forward_beside(&batch.s, &batch.a, &self.theta)?;
         let loss = q.broadcast_sub(y)?.sqr()?.mean_all()?;
         let gradients = backward(&loss)?;
-        polyak(&self.theta_target, &self.theta, tau)?;
         let gradient = gradients.of(&self.theta).expect("the critic loss depends on θ");
         self.optimiser.step(&self.theta, gradient)?;
         Ok(loss)

@@ -160,7 +160,8 @@ impl Drol {
         let next = Tensor::from_slice(next, batch.a.shape(), &self.device)?;
         let phi = self.phi.as_detached_tensor();
         let next_a = self.actor.forward_beside(&batch.next_s, &next, &phi)?.clamp(-limit, limit)?;
-        let y = self.critics.target(&batch, &next_a, config.target, config.discount)?;
+        let next_q = self.critics.slow_q(&batch.next_s, &next_a, config.target)?;
+        let y = batch.discounted(&next_q, config.discount)?;
 
         // k* ← argmin_k |clip(f_φ(s, z_k)) − a|². Losers learn nothing, so no tape is kept of this.
         let routing = self.route(&batch, actions, latents)?;
@@ -172,7 +173,8 @@ impl Drol {
         let gradient = gradients.of(&self.phi).expect("the actor loss depends on φ");
         self.actor_optimiser.step(&self.phi, gradient)?;
 
-        let critic_loss = self.critics.update(&batch, &y, config.polyak)?;
+        self.critics.follow(config.polyak)?;
+        let critic_loss = self.critics.update(&batch, &y)?;
         let k = config.candidates as f64;
         let mut metrics = vec![
             ("critic_loss", scalar("critic loss", self.updates, &critic_loss)?),
@@ -339,6 +341,7 @@ mod tests {
             rewards: &rewards,
             next_observations: &observations,
             not_terminal: &[1.0; SIZE],
+            next_actions: &[],
         };
         (Transitions::new(&batch, &Device::Cpu).unwrap(), actions)
     }

@@ -460,7 +460,7 @@ pub(crate) mod tests {
 
         pub(crate) fn batch(&self) -> Batch<'_> {
             let [observations, actions, rewards, next_observations, not_terminal] = &self.0;
-            Batch { observations, actions, rewards, next_observations, not_terminal }
+            Batch { observations, actions, rewards, next_observations, not_terminal, next_actions: &[] }
         }
     }
 

@@ -123,7 +123,8 @@ impl Fql {
         // a′ = clip(μ_ω(s′, z′)),  y ← r + γ agg_i Q_θ′i(s′, a′); nothing has moved yet
         let omega = self.omega.as_detached_tensor();
         let next_a = self.actor.forward_beside(next_s, &draws(noise.next)?, &omega)?.clamp(-limit, limit)?;
-        let y = self.critics.target(&batch, &next_a, config.target, config.discount)?;
+        let next_q = self.critics.slow_q(next_s, &next_a, config.target)?;
+        let y = batch.discounted(&next_q, config.discount)?;
 
         // z ~ N(0, I),  the teacher's action: x ← z,  x ← x + v_ξ(s, x, i/M) / M for i = 0 … M − 1,  clipped at the end
         let z = draws(noise.action)?;
@@ -159,7 +160,8 @@ impl Fql {
         let gradient = gradients.of(&self.xi).expect("the flow loss depends on ξ");
         self.flow_optimiser.step(&self.xi, gradient)?;
 
-        let critic_loss = self.critics.update(&batch, &y, config.polyak)?;
+        self.critics.follow(config.polyak)?;
+        let critic_loss = self.critics.update(&batch, &y)?;
         Ok(vec![
             ("critic_loss", scalar("critic loss", self.updates, &critic_loss)?),
             ("actor_loss", scalar("actor loss", self.updates, &actor_loss)?),

@@ -6,7 +6,7 @@ use crate::tensors::{Transitions, normals, scalar, var};
 use crate::{Actor, Agent, Batch, Metrics, Weights};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
-use nn::{Adam, Dropout, Gaussian, Head, Mlp, backward, polyak};
+use nn::{Adam, Dropout, Gaussian, Head, Mlp, Unit, backward, polyak};
 use state::Archive;
 use streams::Stream;
 
@@ -15,6 +15,10 @@ use streams::Stream;
 pub struct IqlConfig {
     /// Width of each hidden layer, of policy, critics and value network alike.
     pub hidden: Vec<usize>,
+    /// The hidden units of all networks.
+    pub unit: Unit,
+    /// Whether hidden layers of critics and value network are normalised.
+    pub layer_norm: bool,
     /// Adam's learning rate for all networks.
     pub learning_rate: f64,
     /// Updates over which the policy's learning rate falls to 0 along a cosine; it stays as it is where there is none.
@@ -78,9 +82,13 @@ impl Iql {
         device: &Device,
     ) -> Result<Self> {
         let sizes = |input, output| [&[input], config.hidden.as_slice(), &[output]].concat();
-        let actor = Mlp::new(&sizes(observation_dim, action_dim), Head::Tanh);
-        let critics = Mlp::new(&sizes(observation_dim + action_dim, 1), Head::Linear).ensemble(2);
-        let value = Mlp::new(&sizes(observation_dim, 1), Head::Linear);
+        let values = |inputs| {
+            let mlp = Mlp::new(&sizes(inputs, 1), Head::Linear).units(config.unit);
+            if config.layer_norm { mlp.layer_norm() } else { mlp }
+        };
+        let actor = Mlp::new(&sizes(observation_dim, action_dim), Head::Tanh).units(config.unit);
+        let critics = values(observation_dim + action_dim).ensemble(2);
+        let value = values(observation_dim);
         let mut init = Stream::new(seed, "init");
         let phi = var(&actor.init_glorot(&mut init), device)?;
         let log_std = var(&vec![0.0; action_dim], device)?;
@@ -236,7 +244,7 @@ impl Iql {
     /// `[batch, 1]`.
     pub(crate) fn update_values(&mut self, batch: &Transitions) -> Result<(Metrics, Tensor)> {
         let config = &self.config;
-        let Transitions { s, a, r, next_s, not_terminal } = batch;
+        let Transitions { s, a, next_s, .. } = batch;
         self.updates += 1;
 
         // v′ ← V_ψ(s′),  u ← min_i Q_θ′i(s, a) − V_ψ(s)
@@ -252,7 +260,7 @@ impl Iql {
         self.value_optimiser.step(&self.psi, gradient)?;
 
         // y ← r + γ v′, without the second term where the task ended;  θ_i ← argmin ½ Σ_i mean (y − Q_θi(s, a))²
-        let y = (r + (not_terminal * next_v.affine(config.discount, 0.0)?)?)?;
+        let y = batch.discounted(&next_v, config.discount)?;
         let q = self.critics.forward_beside(s, a, &self.theta)?;
         let critic_loss = q.broadcast_sub(&y)?.sqr()?.mean_all()?;
         let gradients = backward(&critic_loss)?;

@@ -14,6 +14,7 @@ mod iql;
 mod mpdp;
 mod pex;
 pub mod plan;
+mod rebrac;
 mod sac;
 mod td3;
 mod tensors;
@@ -27,6 +28,7 @@ pub use fql::{Fql, FqlConfig, FqlNoise};
 pub use iql::{Iql, IqlConfig};
 pub use mpdp::{Draws, ErrorScale, Mpdp, MpdpConfig};
 pub use pex::{Online, Pex, PexConfig, PexPolicy, PolicyActions, selection};
+pub use rebrac::{Rebrac, RebracConfig};
 pub use sac::{Sac, SacConfig};
 pub use td3::{Td3, Td3Config};
 
@@ -111,6 +113,8 @@ pub struct Batch<'a> {
     pub next_observations: &'a [f32],
     /// 0 where the task ended in s′, 1 elsewhere (a time limit is no end), `[size]`.
     pub not_terminal: &'a [f32],
+    /// a′, the data's action in s′, `[size, action]`, where the agent asks for it; else empty.
+    pub next_actions: &'a [f32],
 }
 
 impl<'a> Batch<'a> {
@@ -125,6 +129,7 @@ impl<'a> Batch<'a> {
             rewards: last(self.rewards),
             next_observations: last(self.next_observations),
             not_terminal: last(self.not_terminal),
+            next_actions: last(self.next_actions),
         }
     }
 }

@@ -27,6 +27,11 @@ impl Transitions {
             not_terminal: matrix(batch.not_terminal)?,
         })
     }
+
+    /// r + γ v′, without the second term where the task ended, for values v′ `[size, 1]` of s′.
+    pub(crate) fn discounted(&self, next_value: &Tensor, discount: f64) -> Result<Tensor> {
+        Ok((&self.r + (&self.not_terminal * next_value.affine(discount, 0.0)?)?)?)
+    }
 }
 
 /// A variable that starts as `theta`.

@@ -1,9 +1,11 @@
 //! What DROL's theory says that numbers can check: its prior's moments, routing that leaves no mode out, the pull that
-//! passes on, coverage. And what FQL and DROL promise as agents.
+//! passes on, coverage. And what FQL, DROL and ReBRAC promise as agents.
 
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
-use agents::{Agent, Aggregate, Batch, Drol, DrolConfig, Fql, FqlConfig, Metrics, latent, route};
+use agents::{
+    Agent, Aggregate, Batch, Drol, DrolConfig, Fql, FqlConfig, Metrics, Rebrac, RebracConfig, latent, route,
+};
 use candle_core::Device;
 use state::Archive;
 use streams::Stream;
@@ -37,6 +39,21 @@ fn fql() -> Fql {
     Fql::new(config, DIMS, 1.0, 1, &Device::Cpu).unwrap()
 }
 
+fn rebrac() -> Rebrac {
+    let config = RebracConfig {
+        hidden: vec![32, 32],
+        learning_rate: 1e-3,
+        discount: 0.99,
+        polyak: 0.005,
+        alpha_actor: 0.1,
+        alpha_critic: 0.01,
+        noise: 0.2,
+        noise_clip: 0.5,
+        policy_delay: 2,
+    };
+    Rebrac::new(config, DIMS, 1.0, 1, &Device::Cpu).unwrap()
+}
+
 fn update(agent: &mut dyn Agent, observations: &[f32], actions: &[f32], rewards: &[f32]) -> Metrics {
     let not_terminal = vec![0.0; rewards.len()];
     let batch = Batch {
@@ -45,6 +62,7 @@ fn update(agent: &mut dyn Agent, observations: &[f32], actions: &[f32], rewards:
         rewards,
         next_observations: observations,
         not_terminal: &not_terminal,
+        next_actions: actions,
     };
     agent.update(&batch).unwrap()
 }
@@ -232,7 +250,8 @@ fn the_actor_covers_four_modes_where_one_candidate_finds_their_mean() {
 
 #[test]
 fn runs_are_taken_up_again_to_the_bit_and_actions_stay_within_the_limit() {
-    let makes: [&dyn Fn() -> Box<dyn Agent>; 2] = [&|| Box::new(fql()), &|| Box::new(drol(4, 3.0, DIMS))];
+    let makes: [&dyn Fn() -> Box<dyn Agent>; 3] =
+        [&|| Box::new(fql()), &|| Box::new(drol(4, 3.0, DIMS)), &|| Box::new(rebrac())];
     for make in makes {
         let step = |agent: &mut dyn Agent, t: u64| {
             let mut stream = Stream::new(t, "batch");
@@ -256,6 +275,13 @@ fn runs_are_taken_up_again_to_the_bit_and_actions_stay_within_the_limit() {
         }
         assert_eq!(agent.publish().unwrap(), again.publish().unwrap());
     }
+}
+
+#[test]
+fn rebrac_starts_near_0() {
+    let mut action = [0.0; DIMS.1];
+    rebrac().act(&[1.0, -1.0, 0.5], &mut action).unwrap();
+    assert!(action.iter().all(|a| a.abs() < 0.2 && *a != 0.0), "{action:?}");
 }
 
 #[test]

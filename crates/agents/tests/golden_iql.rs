@@ -8,12 +8,15 @@ mod golden;
 use agents::{Agent, Iql, IqlConfig};
 use candle_core::Device;
 use golden::Golden;
+use nn::Unit;
 
 fn check(case: &str, hidden: [usize; 2], expectile: f64, beta: f64, decay: Option<u64>) {
     let golden = Golden::read("iql", case);
     let limit = f64::from(golden.row("constant.max_action", 0)[0]);
     let config = IqlConfig {
         hidden: hidden.to_vec(),
+        unit: Unit::Relu,
+        layer_norm: false,
         learning_rate: 3e-4,
         policy_decay: decay,
         discount: 0.99,
@@ -35,7 +38,7 @@ fn check(case: &str, hidden: [usize; 2], expectile: f64, beta: f64, decay: Optio
     for i in 0..updates {
         let metrics = iql.update(&golden.batch(i)).unwrap();
         golden.check_losses(i, &metrics, 4e-6);
-        golden.check_weights(case, i + 1, &iql.weights().unwrap(), 3e-7, 4e-7);
+        golden.check_weights(case, i + 1, &iql.weights().unwrap(), 2e-7, 2e-7);
     }
 }
 

@@ -8,6 +8,7 @@ use agents::{
     Weights, selection,
 };
 use candle_core::Device;
+use nn::Unit;
 use proptest::prelude::*;
 use state::Archive;
 use streams::Stream;
@@ -17,6 +18,8 @@ const DIMS: (usize, usize) = (3, 2);
 fn iql(seed: u64) -> Iql {
     let config = IqlConfig {
         hidden: vec![16, 16],
+        unit: Unit::Relu,
+        layer_norm: false,
         learning_rate: 3e-3,
         policy_decay: None,
         discount: 0.99,
@@ -78,6 +81,7 @@ fn update(agent: &mut dyn Agent, i: u64) -> agents::Metrics {
         rewards: &rewards,
         next_observations: &next_observations,
         not_terminal: &not_terminal,
+        next_actions: &[],
     };
     agent.update(&batch).unwrap()
 }

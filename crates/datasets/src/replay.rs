@@ -1,6 +1,7 @@
 //! The replay buffer of online learners.
 
 use anyhow::{Result, ensure};
+use diagnostics::BadInput;
 use state::Archive;
 use std::collections::HashMap;
 use streams::Stream;
@@ -25,6 +26,21 @@ pub struct Replay {
     left: HashMap<usize, Vec<f32>>,
 }
 
+/// A transition as replay holds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transition<'a> {
+    /// s.
+    pub observation: &'a [f32],
+    /// a.
+    pub action: &'a [f32],
+    /// r.
+    pub reward: f32,
+    /// 0 where the task ended in s′, 1 elsewhere.
+    pub not_terminal: f32,
+    /// s′.
+    pub next_observation: &'a [f32],
+}
+
 /// A batch drawn from replay, row-major. Its buffers serve again for the next draw.
 #[derive(Clone, Debug, Default)]
 pub struct Drawn {
@@ -46,6 +62,18 @@ impl Replay {
     pub fn new((observation_dim, action_dim): (usize, usize), capacity: usize) -> Self {
         let (rows, last, left) = (Vec::new(), Vec::new(), HashMap::new());
         Self { observation_dim, action_dim, capacity, pushed: 0, complete_from: 0, rows, last, left }
+    }
+
+    /// Claims the memory of all `capacity` transitions now.
+    ///
+    /// # Errors
+    /// [`BadInput`] when the machine does not give it.
+    pub fn reserve(&mut self) -> Result<()> {
+        let numbers = self.capacity.saturating_mul(self.width()) - self.rows.len();
+        self.rows.try_reserve_exact(numbers).map_err(|_| {
+            let message = format!("no memory for {} transitions of {} numbers", self.capacity, self.width());
+            BadInput::new(message).help("close other programs, or take a smaller data set").into()
+        })
     }
 
     fn width(&self) -> usize {
@@ -93,6 +121,7 @@ impl Replay {
     pub fn take_settled(&mut self, first: u64, count: u64, mut values: &[f32]) -> Result<()> {
         let (width, seen) = (self.width(), self.observation_dim);
         ensure!(first >= self.pushed as u64, "row {first} comes after row {}", self.pushed);
+        ensure!(first.checked_add(count).is_some(), "{count} rows from row {first} on are too many");
         self.begin_at(first);
         for _ in 0..count {
             ensure!(values.len() >= width, "rows of {width} numbers end early");
@@ -132,18 +161,27 @@ impl Replay {
         }
         archive.item("row", &mut row)?;
         archive.item("last", &mut self.last)?;
-        if archive.is_loading() && !row.is_empty() {
-            if self.capacity == 1 {
-                // The last row is all there is.
-                self.begin_at(settled);
-            }
-            let (found, width) = (self.pushed, self.width());
-            ensure!(found as u64 == settled, "there are {found} rows instead of {settled}");
-            ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
-            self.place(row.into_iter());
-            let held = self.pushed - self.len();
-            ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
+        if archive.is_loading() { self.take_last(settled, &row) } else { Ok(()) }
+    }
+
+    /// Takes the row that is not settled, after `settled` that are.
+    fn take_last(&mut self, settled: u64, row: &[f32]) -> Result<()> {
+        if row.is_empty() {
+            let is_new = self.pushed == 0 && settled == 0 && self.last.is_empty();
+            ensure!(is_new, "the last of {} rows is missing", self.pushed);
+            return Ok(());
         }
+        if self.capacity == 1 {
+            // The last row is all there is.
+            self.begin_at(settled);
+        }
+        let (found, width) = (self.pushed, self.width());
+        ensure!(found as u64 == settled && found < usize::MAX, "there are {found} rows instead of {settled}");
+        ensure!(row.len() == width && self.last.len() == self.observation_dim, "a row has another width");
+        ensure!(row[width - 1] == 0.0, "the last row goes on in one after it");
+        self.place(row.iter().copied());
+        let held = self.pushed - self.len();
+        ensure!(self.complete_from <= held, "rows {held} to {} are missing", self.complete_from);
         Ok(())
     }
 
@@ -221,14 +259,31 @@ impl Replay {
             buffer.clear();
         }
         for index in indices {
-            let (s, row) = self.row(index).split_at(self.observation_dim);
-            let (a, row) = row.split_at(self.action_dim);
-            observations.extend_from_slice(s);
-            actions.extend_from_slice(a);
-            rewards.push(row[0]);
-            not_terminal.push(row[1]);
-            next_observations.extend_from_slice(self.next_observation(index));
+            let transition = self.transition(index);
+            observations.extend_from_slice(transition.observation);
+            actions.extend_from_slice(transition.action);
+            rewards.push(transition.reward);
+            not_terminal.push(transition.not_terminal);
+            next_observations.extend_from_slice(transition.next_observation);
         }
+    }
+
+    /// A transition that is held; they are in the order of pushes until the first is overwritten.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Self::len`].
+    #[must_use]
+    pub fn transition(&self, index: usize) -> Transition<'_> {
+        let (observation, row) = self.row(index).split_at(self.observation_dim);
+        let (action, row) = row.split_at(self.action_dim);
+        let next_observation = self.next_observation(index);
+        Transition { observation, action, reward: row[0], not_terminal: row[1], next_observation }
+    }
+
+    /// Puts `change` of each reward in its place.
+    pub fn map_rewards(&mut self, change: impl Fn(f32) -> f32) {
+        let (width, place) = (self.width(), self.observation_dim + self.action_dim);
+        self.rows.chunks_exact_mut(width).for_each(|row| row[place] = change(row[place]));
     }
 }
 

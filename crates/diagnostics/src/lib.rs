@@ -3,6 +3,10 @@
 //! A [`BadInput`] says what was found, where, what was expected and what to do. Any error chain that holds one ends
 //! the program with exit code 2. Whatever else fails is our own fault or the system's, and ends it with 1.
 
+mod shell;
+
+pub use shell::quoted;
+
 use std::fmt;
 
 /// Something that the user can mend: a file, a flag, a missing program. Exit code 2.

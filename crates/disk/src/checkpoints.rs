@@ -33,6 +33,8 @@ pub struct Damaged {
 
 const NAMES: [&str; 2] = ["a.checkpoint", "b.checkpoint"];
 const MAGIC: &[u8; 8] = b"REPRISE1";
+/// What a file is that begins as a checkpoint of another version does.
+const OTHER_VERSION: &str = "it is of another version of this program, which alone can go on from it";
 /// Magic, number, length, SHA-256.
 const HEADER: usize = 8 + 8 + 8 + 32;
 
@@ -96,7 +98,8 @@ fn parse(bytes: &[u8]) -> std::result::Result<(u64, &[u8]), &'static str> {
     let (header, body) = bytes.split_at_checked(HEADER).ok_or("it is cut off")?;
     let number = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes"));
     if &header[..8] != MAGIC {
-        return Err("it does not begin as a checkpoint does");
+        let is_ours = header.starts_with(&MAGIC[..7]);
+        return Err(if is_ours { OTHER_VERSION } else { "it does not begin as a checkpoint does" });
     }
     if number(16) != body.len() as u64 {
         return Err("its length is not the one it names");
@@ -152,5 +155,37 @@ mod tests {
             check(&whole[..i]);
         }
         check(&[&whole[..], &[0]].concat());
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut checkpoints, _) = Checkpoints::open(folder.path());
+        checkpoints.write(b"body").unwrap();
+        let path = folder.path().join(NAMES[0]);
+        let whole = fs::read(&path).unwrap();
+        for (at, expected) in [(7, OTHER_VERSION), (0, "it does not begin as a checkpoint does")] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 3;
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(Checkpoints::open(folder.path()).1.damaged[0].what, expected);
+        }
+    }
+
+    /// The number says which one is newer, whatever a clock says.
+    #[test]
+    fn a_clock_that_was_set_back_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut checkpoints, _) = Checkpoints::open(folder.path());
+        (0..4u8).for_each(|i| checkpoints.write(&[i]).unwrap());
+        let date = |name: &str, days: u64| {
+            let file = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(86_400 * days)).unwrap();
+        };
+        for (a, b) in [(1, 40_000), (40_000, 1)] {
+            date(NAMES[0], a);
+            date(NAMES[1], b);
+            assert_eq!(numbers(&Checkpoints::open(folder.path()).1), [3, 2]);
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Journal {
     /// The row with which the file of `row` ends, plus one: no segment may go beyond it.
     #[must_use]
     pub fn end_of_file(&self, row: u64) -> u64 {
-        (row / self.rows_a_file + 1) * self.rows_a_file
+        (row / self.rows_a_file + 1).saturating_mul(self.rows_a_file)
     }
 
     /// Appends the rows from `first`, `count` of them, and has them on disk before it returns.
@@ -87,7 +87,11 @@ impl Journal {
         mark: Mark,
         mut take: impl FnMut(u64, u64, &[f32]) -> std::result::Result<(), String>,
     ) -> std::result::Result<(), String> {
-        for file in self.files().into_iter().filter(|file| *file <= mark.file) {
+        let files = self.files();
+        if mark.bytes > 0 && !files.contains(&mark.file) {
+            return Err(format!("{}: it is not there", self.path(mark.file).display()));
+        }
+        for file in files.into_iter().filter(|file| *file <= mark.file) {
             let path = self.path(file);
             let named = |what: &str| format!("{}: {what}", path.display());
             let mut bytes = Vec::new();
@@ -125,7 +129,7 @@ impl Journal {
     /// # Errors
     /// If the disk does not do it.
     pub fn forget(&self, row: u64) -> Result<()> {
-        let old = |file: &u64| (file + 1) * self.rows_a_file <= row;
+        let old = |file: &u64| *file < row / self.rows_a_file;
         self.files().into_iter().filter(old).try_for_each(|file| remove(&self.path(file)))
     }
 

@@ -12,6 +12,8 @@ pub enum How {
     Killed(i32),
     /// It was silent for so long, and was killed.
     Hung(Duration),
+    /// It is no longer where it was given to, and nothing else is known.
+    Gone,
 }
 
 /// The exit code of a job that met a condition that may pass, such as a full disk (`EX_TEMPFAIL`).
@@ -29,14 +31,14 @@ impl How {
         match self {
             Self::Exited(code) => *code == TRY_AGAIN,
             Self::Killed(signal) => !ITS_OWN_FAULT.contains(signal),
-            Self::Hung(_) => true,
+            Self::Hung(_) | Self::Gone => true,
         }
     }
 
     /// How long to wait before the next try, after `tries`.
     pub(crate) fn wait(&self, tries: u32) -> Duration {
         match self {
-            Self::Exited(_) => Duration::from_secs(1 << tries.min(6)),
+            Self::Exited(_) | Self::Gone => Duration::from_secs(1 << tries.min(6)),
             Self::Killed(_) | Self::Hung(_) => Duration::ZERO,
         }
     }
@@ -55,9 +57,11 @@ impl From<ExitStatus> for How {
 impl std::fmt::Display for How {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Exited(0) => f.write_str("exit code 0, but it left no record"),
             Self::Exited(code) => write!(f, "exit code {code}"),
             Self::Killed(signal) => write!(f, "killed by signal {signal}"),
             Self::Hung(patience) => write!(f, "killed after {} s without a word", patience.as_secs()),
+            Self::Gone => f.write_str("it is gone from the queue without a record"),
         }
     }
 }

@@ -1,15 +1,24 @@
 //! Environments: the simulators that agents act in.
 //!
-//! Gymnasium's MuJoCo tasks in the semantics of Gymnasium 1.4.0 and MuJoCo 3.2.7, to the last bit of observations,
-//! rewards and terminations (`tests/parity` records and compares). [`make`] makes one by its Gymnasium id.
+//! Gymnasium's MuJoCo tasks, D4RL's and OGBench's, on MuJoCo 3.2.7, to the last bit of observations, rewards and
+//! terminations where the Python packages' arithmetic can be followed (`tests/parity` records and compares,
+//! `docs/environments.md` says what differs). [`make`] makes one by the id that its package gave it.
 
+mod d4rl;
 mod gymnasium;
+mod maze;
+mod mjcf;
 mod mock;
 mod numpy;
+mod ogbench;
 mod rollout;
+mod simulated;
+mod tasks;
 
-pub use gymnasium::{MujocoEnv, Termination, termination};
+pub use gymnasium::{Termination, termination};
+pub use maze::{Cell, Maze};
 pub use rollout::{Actions, Rollout, Summary, rollout, rollout_files};
+pub use simulated::MujocoEnv;
 
 use anyhow::Result;
 use diagnostics::BadInput;
@@ -59,12 +68,16 @@ pub struct Step {
 /// What is fixed about a task.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spec {
-    /// Gymnasium's id, `HalfCheetah-v5`.
+    /// The id that the task's package gave it, `HalfCheetah-v5`.
     pub id: &'static str,
+    /// The package and its version.
+    pub package: &'static str,
     /// Length of an observation.
     pub observation_dim: usize,
     /// Length of an action.
     pub action_dim: usize,
+    /// How many numbers say what an episode is about beside its start state. They need not be in the observation.
+    pub goal_dim: usize,
     /// Each entry of an action is within plus and minus this. More is allowed: the simulator clamps it, a control cost
     /// does not.
     pub action_limit: f64,
@@ -74,6 +87,8 @@ pub struct Spec {
     pub frame_skip: u32,
     /// Simulated seconds of a step.
     pub dt: f64,
+    /// The returns that count as 0 and as 1, where the package says so: D4RL's `REF_MIN_SCORE` and `REF_MAX_SCORE`.
+    pub reference_returns: Option<[f64; 2]>,
     /// Where and how the task ends early, in a few words.
     pub ends: &'static str,
     /// The model file.
@@ -97,6 +112,11 @@ pub trait Env: Send {
     /// What the agent sees now, `[observation_dim]`.
     fn observation(&self) -> &[f64];
 
+    /// Whether the last step left the task's goal reached, in tasks that have one.
+    fn success(&self) -> Option<bool> {
+        None
+    }
+
     /// Saves or loads everything that decides what comes next, to the last bit.
     ///
     /// # Errors
@@ -115,10 +135,10 @@ pub fn make(id: &str) -> Result<Box<dyn Env>> {
     Ok(Box::new(MujocoEnv::new(id)?))
 }
 
-/// All tasks; needs no simulator.
+/// All tasks but OGBench's with success judged before a step (`-pre-v0`); needs no simulator.
 #[must_use]
 pub fn list() -> Vec<&'static Spec> {
-    gymnasium::TASKS.iter().map(|task| &task.spec).collect()
+    tasks::TASKS.iter().map(|task| &task.spec).filter(|spec| !spec.id.ends_with("-pre-v0")).collect()
 }
 
 /// What is fixed about the task with this id; needs no simulator.
@@ -126,7 +146,7 @@ pub fn list() -> Vec<&'static Spec> {
 /// # Errors
 /// [`BadInput`] when there is no such id.
 pub fn info(id: &str) -> Result<&'static Spec, BadInput> {
-    gymnasium::find(id).map(|task| &task.spec)
+    tasks::find(id).map(|task| &task.spec)
 }
 
 #[cfg(test)]
@@ -137,14 +157,20 @@ mod tests {
     fn an_unknown_id_gets_the_nearest() {
         let error = make("Walker-v5").map(drop).unwrap_err();
         assert!(error.is::<BadInput>());
-        assert!(error.to_string().starts_with("unknown environment `Walker-v5`: expected one of `Ant-v4`"));
-        assert!(error.to_string().ends_with("did you mean `Walker2d-v5`?"), "{error}");
+        assert!(error.to_string().starts_with("unknown environment `Walker-v5`: expected one of"));
+        let check = |id: &str, near: &str| {
+            let error = make(id).map(drop).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("did you mean `{near}`?")), "{error}");
+        };
+        check("Walker-v5", "Walker2d-v5");
+        check("antmaze-umaze-v3", "antmaze-umaze-v2");
+        check("antmaze-medium-dive-v2", "antmaze-medium-diverse-v2");
+        check("hopper-medium-v1", "hopper-medium-v2");
     }
 
     #[test]
     fn ids_are_sorted_and_unique() {
         let ids: Vec<_> = list().iter().map(|spec| spec.id).collect();
-        assert_eq!(ids.len(), 12);
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     }
 }

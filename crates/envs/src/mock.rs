@@ -7,12 +7,15 @@ use streams::Stream;
 
 pub(crate) static SPEC: Spec = Spec {
     id: "Mock-v0",
+    package: "",
     observation_dim: 2,
     action_dim: 1,
+    goal_dim: 0,
     action_limit: 0.5,
     max_episode_steps: 25,
     frame_skip: 1,
     dt: 1.0,
+    reference_returns: None,
     ends: "when it is far from 0",
     model: "",
 };

@@ -49,6 +49,12 @@ pub(crate) fn control_cost(weight: f64, action: Action<'_>) -> f64 {
     }
 }
 
+/// `a.dot(b)` of a few numbers each, as OpenBLAS rounds it on processors with fused multiply-adds, which is where the
+/// golden files are from.
+pub(crate) fn dot<const N: usize>(a: [f64; N], b: [f64; N]) -> f64 {
+    (1..N).fold(a[0] * b[0], |sum, i| a[i].mul_add(b[i], sum))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

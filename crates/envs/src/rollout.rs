@@ -1,6 +1,6 @@
 //! Replaying given actions from a given state: how anyone checks these environments against their own Gymnasium.
 
-use crate::{Action, Env, MujocoEnv, info};
+use crate::{Action, Env, MujocoEnv, Spec, info};
 use anyhow::Result;
 use datasets::npz::{self, Array, Dtype, Values};
 use diagnostics::BadInput;
@@ -68,7 +68,8 @@ impl Actions {
     }
 }
 
-/// Begins an episode of `env` at `qpos`, `qvel` and takes all `actions`, past a termination or the time limit.
+/// Begins an episode of `env` at `qpos`, `qvel` with its goal as it is and takes all `actions`, past a termination or the
+/// time limit.
 ///
 /// # Errors
 /// [`BadInput`] when a length does not fit or a number is not finite.
@@ -120,7 +121,7 @@ pub fn rollout(env: &mut MujocoEnv, qpos: &[f64], qvel: &[f64], actions: &Action
     Ok(out)
 }
 
-/// Reads `qpos` `[nq]` and `qvel` `[nv]` (float64) and `actions` `[steps, action_dim]` (float32 or float64) from the
+/// Reads `qpos` `[nq]`, `qvel` `[nv]` and, in tasks that have one, `goal` `[goal_dim]` (float64) and `actions` `[steps, action_dim]` (float32 or float64) from the
 /// npz file `input`, replays them on the environment `id`, and writes `observations`, `rewards`, `terminated`,
 /// `truncated`, `qpos` and `qvel` (those of [`Rollout`]) to the npz file `output`.
 ///
@@ -132,9 +133,11 @@ pub fn rollout_files(id: &str, input: &Path, output: &Path) -> Result<Summary> {
     let mut reader = npz::Reader::open(input)?;
     let qpos = state(&mut reader, input, "qpos")?;
     let qvel = state(&mut reader, input, "qvel")?;
+    let goal = if spec.goal_dim > 0 { goal(&mut reader, input, spec)? } else { vec![] };
     let actions = actions(&mut reader, input, spec.action_dim)?;
 
     let mut env = MujocoEnv::new(id)?;
+    env.set_goal(&goal);
     let rollout = rollout(&mut env, &qpos, &qvel, &actions).map_err(|error| in_file(error, input))?;
     let steps = rollout.rewards.len();
     let end = (0..steps).find(|&t| rollout.terminated[t] || rollout.truncated[t]).map_or(steps, |t| t + 1);
@@ -157,6 +160,20 @@ fn state(reader: &mut npz::Reader, file: &Path, name: &str) -> Result<Vec<f64>> 
         (1, _, Values::F64(values)) => Ok(values),
         (_, dtype, _) => Err(unfit(file, name, dtype, &array.shape, "float64 with one axis", "np.float64")),
     }
+}
+
+fn goal(reader: &mut npz::Reader, file: &Path, spec: &Spec) -> Result<Vec<f64>> {
+    let goal = state(reader, file, "goal")?;
+    if goal.len() == spec.goal_dim && goal.iter().all(|x| x.is_finite()) {
+        return Ok(goal);
+    }
+    let message = format!(
+        "{}: goal of {}: found {goal:?}, expected {} finite numbers",
+        file.display(),
+        spec.id,
+        spec.goal_dim
+    );
+    Err(BadInput::new(message).help("docs/environments.md says what they are").into())
 }
 
 fn actions(reader: &mut npz::Reader, file: &Path, dim: usize) -> Result<Actions> {

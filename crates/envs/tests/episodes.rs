@@ -1,12 +1,23 @@
 //! Episodes: resets, the time limit, set states. These need libmujoco, as `parity.rs` says.
 
-use envs::{Action, Env, MujocoEnv, make};
+#![expect(clippy::unwrap_used, reason = "a helper's failure is the test's")]
+
+use envs::{Action, Env, MujocoEnv, Spec, make};
 use state::Archive;
+use std::collections::BTreeSet;
 use streams::Stream;
+
+/// One task of each model of D4RL and OGBench, and all of Gymnasium's.
+fn one_of_each() -> Vec<&'static Spec> {
+    let mut seen = BTreeSet::new();
+    let mut tasks = envs::list();
+    tasks.retain(|spec| spec.package.starts_with("gymnasium") || seen.insert((spec.model, spec.goal_dim)));
+    tasks
+}
 
 #[test]
 fn a_reset_depends_on_its_stream_alone() {
-    for spec in envs::list() {
+    for spec in one_of_each() {
         let mut env = make(spec.id).unwrap();
         env.reset(&mut Stream::new(5, "env"));
         let first = env.observation().to_vec();
@@ -27,7 +38,7 @@ fn a_reset_depends_on_its_stream_alone() {
 /// bits, whatever it did before.
 #[test]
 fn a_state_that_is_taken_up_goes_on_to_the_same_bits() {
-    for spec in envs::list() {
+    for spec in one_of_each() {
         let (mut env, mut other) = (make(spec.id).unwrap(), make(spec.id).unwrap());
         let (starts, draws) = (&mut Stream::new(1, "env"), &mut Stream::new(2, "actions"));
         let mut draw = || {
@@ -90,6 +101,97 @@ fn reset_noise_is_gymnasiums() {
         };
         check("qpos", &positions, position, false);
         check("qvel", &velocities, velocity, normal);
+    }
+}
+
+/// A table of what a Python package registers, recorded by the scripts of `tests/parity`.
+fn table(name: &str) -> Vec<(String, Vec<f64>)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/golden");
+    let text = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+    let rows = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split_once(',').unwrap());
+    rows.map(|(id, rest)| (id.to_owned(), rest.split(',').map(|x| x.parse().unwrap()).collect())).collect()
+}
+
+#[test]
+fn d4rls_limits_reference_scores_and_goals_are_those_that_it_registers() {
+    let table = table("d4rl.csv");
+    let listed: Vec<_> =
+        envs::list().iter().filter(|spec| spec.package == "d4rl 1.1").map(|spec| spec.id).collect();
+    assert_eq!(Vec::from_iter(table.iter().map(|(id, _)| id)), listed);
+    for (id, row) in table {
+        let spec = envs::info(&id).unwrap();
+        assert_eq!(f64::from(spec.max_episode_steps), row[0], "{id}");
+        assert_eq!(spec.reference_returns, Some([row[1], row[2]]), "{id}");
+        let [_, _, _, x, y] = row[..] else { continue };
+        let mut env = MujocoEnv::new(&id).unwrap();
+        let (mut stream, n) = (Stream::new(0, "env"), 1000);
+        let mut mean = [0.0; 2];
+        for _ in 0..n {
+            env.reset(&mut stream);
+            (0..2).for_each(|i| mean[i] += env.goal()[i] / f64::from(n));
+            assert!(env.qpos()[..2].iter().all(|x| x.abs() <= 0.1));
+        }
+        // Six standard errors of the difference of two means, of a sum of uniform numbers on 1 and on 0.5.
+        let error = 6.0 * (2.0 * (1.0 + 0.25) / 12.0 / f64::from(n)).sqrt();
+        assert!((mean[0] - x).abs() < error && (mean[1] - y).abs() < error, "{id}: {mean:?} for {x}, {y}");
+    }
+}
+
+#[test]
+fn ogbenchs_tasks_are_those_that_it_registers() {
+    let table = table("ogbench.csv");
+    assert_eq!(table.len(), 66);
+    for (id, row) in table {
+        assert_eq!(f64::from(envs::info(&id).unwrap().max_episode_steps), row[0], "{id}");
+        let (start, goal) = row[1..].split_at((row.len() - 1) / 2);
+        let mut env = MujocoEnv::new(&id).unwrap();
+        env.reset(&mut Stream::new(0, "env"));
+        if id.starts_with("puzzle") || id.starts_with("scene") {
+            let n = env.goal().len();
+            assert_eq!(env.goal(), &row[1..=n], "{id}");
+            continue;
+        }
+        assert_eq!(env.goal(), goal, "{id}");
+        // A cube's coordinates lie behind those of arm and gripper, seven of each.
+        let (places, tolerance): (Vec<&[f64]>, f64) = if id.starts_with("cube") {
+            (env.qpos()[14..].chunks_exact(7).map(|cube| &cube[..3]).collect(), 0.01)
+        } else {
+            (vec![&env.qpos()[..2]], 1.0)
+        };
+        let off = places
+            .concat()
+            .iter()
+            .zip(start)
+            .fold(0.0, |off: f64, (found, start)| off.max((found - start).abs()));
+        assert!(off <= tolerance, "{id}: off by {off}");
+    }
+}
+
+#[test]
+fn the_name_of_an_ogbench_data_set_is_that_of_its_task() {
+    let check = |name: &str, id: &str| assert_eq!(envs::info(name).unwrap().id, id);
+    check("antmaze-large-navigate-singletask-task3-v0", "antmaze-large-singletask-task3-v0");
+    check("antmaze-large-stitch-singletask-v0", "antmaze-large-singletask-v0");
+    assert!(envs::info("antmaze-large-dreamt-singletask-v0").is_err());
+}
+
+#[test]
+fn reaching_the_goal_ends_an_episode_and_is_a_success() {
+    // D4RL pays 1 there and 0 elsewhere, OGBench 0 and -1.
+    for (id, there, elsewhere) in
+        [("antmaze-umaze-v2", 1.0, 0.0), ("antmaze-medium-singletask-task1-v0", 0.0, -1.0)]
+    {
+        let mut env = MujocoEnv::new(id).unwrap();
+        env.reset(&mut Stream::new(0, "env"));
+        assert_eq!(env.success(), None);
+        let step = env.step(Action::F32(&[0.0; 8]));
+        assert_eq!((step.reward, step.terminated, env.success()), (elsewhere, false, Some(false)), "{id}");
+        let goal = env.goal().to_vec();
+        let (mut qpos, qvel) = (env.qpos().to_vec(), env.qvel().to_vec());
+        qpos[..2].copy_from_slice(&goal);
+        env.set_state(&qpos, &qvel);
+        let step = env.step(Action::F32(&[0.0; 8]));
+        assert_eq!((step.reward, step.terminated, env.success()), (there, true, Some(true)), "{id}");
     }
 }
 
@@ -164,9 +266,11 @@ fn an_action_of_another_length_is_a_programmers_error() {
 /// The termination that models of a task use says of every observation what the simulator says of its state.
 #[test]
 fn terminations_by_observation_are_the_simulators() {
+    let mut count = 0;
     for spec in envs::list() {
+        let Ok(ends) = envs::termination(spec.id) else { continue };
+        count += 1;
         let mut env = make(spec.id).unwrap();
-        let ends = envs::termination(spec.id).unwrap();
         let (starts, draws) = (&mut Stream::new(1, "env"), &mut Stream::new(2, "actions"));
         let mut terminations = 0;
         env.reset(starts);
@@ -186,5 +290,6 @@ fn terminations_by_observation_are_the_simulators() {
         let broken = vec![f32::NAN; spec.observation_dim];
         assert_eq!(ends(&broken), !never, "{}", spec.id);
     }
-    assert!(envs::termination("Mock-v0").is_err());
+    assert_eq!(count, 12, "all of Gymnasium's");
+    assert!(envs::termination("Mock-v0").is_err() && envs::termination("antmaze-umaze-v2").is_err());
 }

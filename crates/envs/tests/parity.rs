@@ -1,17 +1,19 @@
-//! Gymnasium's own trajectories, replayed to the last bit. `tests/parity/record.py` records them and says what is in
-//! the files. These need libmujoco: the first run fetches it, and without a network they fail with the message that
+//! The Python packages' own trajectories, replayed to the last bit. The scripts of `tests/parity` record them, and
+//! `parity.py` says what is in the files. These need libmujoco: the first run fetches it, and without a network they fail with the message that
 //! says what to put where.
 
 #![expect(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 use datasets::npz::{Reader, Values};
-use envs::{Actions, MujocoEnv, Rollout};
+use envs::{Actions, Env, MujocoEnv, Rollout};
+use mujoco::Data;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-fn golden(id: &str, dtype: &str) -> Reader {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/golden"));
-    Reader::open(&folder.join(format!("{id}.{dtype}.npz"))).unwrap()
+fn golden(id: &str, dtype: &str) -> PathBuf {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/golden"));
+    folder.join(format!("{id}.{dtype}.npz"))
 }
 
 fn doubles(file: &mut Reader, name: &str) -> Vec<f64> {
@@ -38,27 +40,55 @@ fn fingerprint(r: &Rollout, t: usize) -> [u8; 8] {
     Sha256::digest(&bytes)[..8].try_into().unwrap()
 }
 
-fn check(id: &str, dtype: &str) {
-    let mut file = golden(id, dtype);
+/// Replays the files of a task, in single precision, in double precision or in both.
+fn check(id: &str) {
+    let recorded = ["f32", "f64"].into_iter().filter(|dtype| golden(id, dtype).exists());
+    let n = recorded.inspect(|dtype| check_file(id, dtype)).count();
+    assert!(n > 0, "{id}");
+}
+
+fn check_file(id: &str, dtype: &str) {
+    let mut file = Reader::open(&golden(id, dtype)).unwrap();
     let (qpos, qvel) = (doubles(&mut file, "qpos"), doubles(&mut file, "qvel"));
     let actions = match (dtype, file.array("actions").unwrap().values) {
         ("f32", Values::F32(actions)) => Actions::F32(actions),
         ("f64", Values::F64(actions)) => Actions::F64(actions),
         (_, other) => panic!("actions of {id}.{dtype} are {other:?}"),
     };
-    let found = envs::rollout(&mut MujocoEnv::new(id).unwrap(), &qpos, &qvel, &actions).unwrap();
-
+    let mut env = MujocoEnv::new(id).unwrap();
+    if env.spec().goal_dim > 0 {
+        env.set_goal(&doubles(&mut file, "goal"));
+    }
+    let found = envs::rollout(&mut env, &qpos, &qvel, &actions).unwrap();
+    if file.names().iter().any(|name| name == "rewards") {
+        return check_nearly(&mut file, &found, id);
+    }
     let Values::U8(fingerprints) = file.array("fingerprints").unwrap().values else { panic!("{id}.{dtype}") };
     let (fingerprints, _) = fingerprints.as_chunks::<8>();
-    assert_eq!(fingerprints.len(), 1006);
-    assert_eq!(found.rewards.len(), 1005);
-    if let Some(t) = (0..=1005).find(|&t| fingerprint(&found, t) != fingerprints[t]) {
+    let steps = found.rewards.len();
+    assert_eq!(steps, env.spec().max_episode_steps as usize + 5);
+    assert_eq!(fingerprints.len(), steps + 1);
+    if let Some(t) = (0..=steps).find(|&t| fingerprint(&found, t) != fingerprints[t]) {
         panic!(
             "{id} with {dtype} actions: the first step that differs is {t} (0 is the reset).\n{}\n\
              Where all differences begin near 1e-16, this machine's sin and cos round differently: see what \
-             `tests/parity/record.py record --check` says of your own Gymnasium.",
+             `record --check` of the scripts in `tests/parity` says of your own Python packages.",
             in_numbers(&mut file, &found)
         );
+    }
+}
+
+/// Where the package's arithmetic is a linear algebra library's, a trajectory is met within 1e-9.
+fn check_nearly(file: &mut Reader, found: &Rollout, id: &str) {
+    for (name, found) in [("observations", &found.observations), ("rewards", &found.rewards)] {
+        let expected = doubles(file, name);
+        assert_eq!(expected.len(), found.len(), "{id} {name}");
+        let off = expected.iter().zip(found).map(|(e, f)| (e - f).abs()).fold(0.0, f64::max);
+        assert!(off <= 1e-9, "{id}: {name} are off by up to {off:e}");
+    }
+    for (name, found) in [("terminated", &found.terminated), ("truncated", &found.truncated)] {
+        let Values::Bool(expected) = file.array(name).unwrap().values else { panic!("{id} {name}") };
+        assert_eq!(&expected, found, "{id} {name}");
     }
 }
 
@@ -82,17 +112,70 @@ macro_rules! tasks {
         $(
             #[test]
             fn $name() {
-                check($id, "f32");
-                check($id, "f64");
+                check($id);
             }
         )*
 
         #[test]
         fn every_task_is_replayed() {
-            let ids: Vec<_> = envs::list().iter().map(|spec| spec.id).collect();
-            assert_eq!(ids, [$($id),*]);
+            let ids: BTreeSet<_> = envs::list().iter().map(|spec| stands_for(spec.id)).collect();
+            assert_eq!(Vec::from_iter(ids), [$($id),*]);
         }
     };
+}
+
+/// The simulation alone, from joint targets that the package's own inverse kinematics gave.
+#[test]
+fn the_dynamics_of_manipulation_are_the_packages() {
+    check_dynamics("cube-single");
+    check_dynamics("puzzle-3x3");
+}
+
+fn check_dynamics(family: &str) {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/golden"));
+    let mut file = Reader::open(&folder.join(format!("{family}.dynamics.npz"))).unwrap();
+    let env = MujocoEnv::new(&format!("{family}-singletask-task1-v0")).unwrap();
+    let mut data = Data::new(env.data().model()).unwrap();
+    data.qpos_mut().copy_from_slice(&doubles(&mut file, "qpos"));
+    data.qvel_mut().copy_from_slice(&doubles(&mut file, "qvel"));
+    data.forward();
+    let Values::U8(fingerprints) = file.array("fingerprints").unwrap().values else { panic!("fingerprints") };
+    let controls = doubles(&mut file, "controls");
+    assert_eq!(controls.len(), 400 * 7);
+    for (t, (controls, expected)) in controls.chunks(7).zip(fingerprints.chunks(8)).enumerate() {
+        data.ctrl_mut().copy_from_slice(controls);
+        data.step(env.spec().frame_skip);
+        let state = data.qpos().iter().chain(data.qvel());
+        let bytes: Vec<u8> = state.flat_map(|x| x.to_le_bytes()).collect();
+        assert_eq!(&Sha256::digest(&bytes)[..8], expected, "{family}, step {t}");
+    }
+}
+
+/// The task that stands for all those that differ from it in their data, or in their starts and goals.
+fn stands_for(id: &str) -> String {
+    let d4rl =
+        [("umaze-diverse", "umaze"), ("medium-play", "medium-diverse"), ("large-diverse", "large-play")];
+    for (others, recorded) in d4rl {
+        if id == format!("antmaze-{others}-v2") {
+            return format!("antmaze-{recorded}-v2");
+        }
+    }
+    let adroit = ["door", "hammer", "pen", "relocate"];
+    if let Some(family) = adroit.iter().find(|&family| id.starts_with(family)) {
+        return format!("{family}-human-v1");
+    }
+    if let Some((family, _)) = id.split_once("-singletask") {
+        return format!("{family}-singletask-task1-v0");
+    }
+    match id.split('-').next() {
+        Some(family @ ("halfcheetah" | "hopper" | "walker2d")) => format!("{family}-medium-v2"),
+        _ => id.to_owned(),
+    }
+}
+
+#[test]
+fn success_before_the_step_is_replayed_too() {
+    check("antmaze-large-singletask-task1-pre-v0");
 }
 
 tasks! {
@@ -108,4 +191,26 @@ tasks! {
     inverted_pendulum_v5 "InvertedPendulum-v5"
     walker2d_v4 "Walker2d-v4"
     walker2d_v5 "Walker2d-v5"
+    antmaze_giant_singletask "antmaze-giant-singletask-task1-v0"
+    antmaze_large_d4rl "antmaze-large-play-v2"
+    antmaze_large_singletask "antmaze-large-singletask-task1-v0"
+    antmaze_medium_d4rl "antmaze-medium-diverse-v2"
+    antmaze_medium_singletask "antmaze-medium-singletask-task1-v0"
+    antmaze_umaze_d4rl "antmaze-umaze-v2"
+    cube_double "cube-double-singletask-task1-v0"
+    cube_single "cube-single-singletask-task1-v0"
+    door "door-human-v1"
+    halfcheetah_d4rl "halfcheetah-medium-v2"
+    hammer "hammer-human-v1"
+    hopper_d4rl "hopper-medium-v2"
+    online_ant_xy "online-ant-xy-v0"
+    pen "pen-human-v1"
+    pointmaze_giant_singletask "pointmaze-giant-singletask-task1-v0"
+    pointmaze_large_singletask "pointmaze-large-singletask-task1-v0"
+    pointmaze_medium_singletask "pointmaze-medium-singletask-task1-v0"
+    puzzle_3x3 "puzzle-3x3-singletask-task1-v0"
+    puzzle_4x4 "puzzle-4x4-singletask-task1-v0"
+    relocate "relocate-human-v1"
+    scene "scene-singletask-task1-v0"
+    walker2d_d4rl "walker2d-medium-v2"
 }

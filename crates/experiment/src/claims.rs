@@ -122,6 +122,14 @@ pub enum Window {
 }
 
 impl Window {
+    /// Whether a share is one.
+    pub(crate) fn is_within_a_run(self) -> bool {
+        match self {
+            Self::First(share) | Self::Last(share) | Self::At(share) => (0.0..=1.0).contains(&share),
+            Self::AtStep(_) => true,
+        }
+    }
+
     /// Whether the evaluation after `step` steps of a budget of `steps`, with one every `every`, counts.
     #[must_use]
     pub fn contains(self, step: u64, steps: u64, every: u64) -> bool {

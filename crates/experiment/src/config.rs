@@ -1,6 +1,6 @@
 //! One run, resolved: everything that decides its bytes, and nothing else.
 
-use crate::SCHEMA;
+use crate::{check_name, check_schema};
 use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -447,14 +447,12 @@ impl RunConfig {
     /// # Errors
     /// If the text is of another version or not a configuration.
     pub fn parse(file: &str, text: &str) -> Result<Self, BadInput> {
+        check_schema(file, text)?;
         let config: Self = diagnostics::parse_toml(file, text)?;
-        if config.schema == SCHEMA {
-            return Ok(config);
+        for (what, name) in [("paper", &config.paper), ("task", &config.task), ("arm", &config.arm)] {
+            check_name(&format!("{file}: the {what}"), name)?;
         }
-        Err(BadInput::new(format!(
-            "{file} is of schema {}, and this program reads schema {SCHEMA}",
-            config.schema
-        )))
+        Ok(config)
     }
 }
 

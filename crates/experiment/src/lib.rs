@@ -25,5 +25,40 @@ pub use reference::{Reference, Score, Source, SpreadKind};
 pub use settings::Settings;
 pub use store::{Locked, Progress, RunState, Store};
 
+use diagnostics::BadInput;
+use serde::Deserialize;
+
 /// The version of every file that this crate writes or reads. A file of another version is refused, not guessed at.
 pub const SCHEMA: u32 = 1;
+
+/// Refuses `text`, which came from `file`, if it names another version. Nothing else in it is looked at: what another
+/// version has beside that is not known here.
+fn check_schema(file: &str, text: &str) -> Result<(), BadInput> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema: i64,
+    }
+    let Ok(Versioned { schema }) = toml::from_str(text) else { return Ok(()) };
+    let age = match schema.cmp(&i64::from(SCHEMA)) {
+        std::cmp::Ordering::Equal => return Ok(()),
+        std::cmp::Ordering::Greater => "a newer",
+        std::cmp::Ordering::Less => "an older",
+    };
+    Err(BadInput::new(format!("{file} is of schema {schema}, and this program reads schema {SCHEMA}"))
+        .help(format!("it was written for {age} version of this program: check that one out to read it")))
+}
+
+/// Refuses a name that could not be a folder's: a run lies below those of its task and arm, and nowhere else.
+fn check_name(what: &str, name: &str) -> Result<(), BadInput> {
+    let is_fine = !name.starts_with('.')
+        && (1..=100).contains(&name.len())
+        && !name.contains(|c: char| c == '/' || c.is_control());
+    if is_fine {
+        return Ok(());
+    }
+    Err(BadInput::new(format!(
+        "{what} `{}` cannot be a folder's name: expected 1 to 100 bytes without slashes and control characters, and no \
+         dot first",
+        name.escape_debug()
+    )))
+}

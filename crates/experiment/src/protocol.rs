@@ -1,14 +1,16 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
-use crate::settings::{at_least_one, within};
+use crate::settings::{count, within};
 use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
 };
-use crate::{MockSettings, MpdpSettings, SCHEMA, SacSettings, ScheduleShape, Settings, Td3Settings};
+use crate::{
+    MockSettings, MpdpSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema,
+};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -220,16 +222,6 @@ impl Experiment {
         }
         let reference: Reference = read_toml(root, &folder.join(paper).join("reference.toml"))?;
         let claims: Claims = read_toml(root, &folder.join(paper).join("claims.toml"))?;
-        for (file, schema) in
-            [("protocol", protocol.schema), ("reference", reference.schema), ("claims", claims.schema)]
-        {
-            if schema != SCHEMA {
-                return Err(BadInput::new(format!(
-                    "experiments/{paper}/{file}.toml is of schema {schema}, and this program reads schema {SCHEMA}"
-                ))
-                .into());
-            }
-        }
         let notes = notes(&folder.join(paper).join("notes.md"))?;
         let experiment = Self { paper: paper.to_owned(), protocol, reference, claims, notes };
         experiment.check(root)?;
@@ -294,6 +286,13 @@ impl Experiment {
         Settings::of(protocol).check().or_else(bad)?;
         let arms: Vec<&str> = protocol.arm.iter().map(|arm| arm.id.as_str()).collect();
         let tasks: Vec<&str> = protocol.task.iter().map(|task| task.id.as_str()).collect();
+        check_names(&format!("{file}: arm"), &arms)?;
+        check_names(&format!("{file}: task"), &tasks)?;
+        for profile in protocol.profile.keys() {
+            check_name(&format!("{file}: profile"), profile)?;
+        }
+        check_scores(&self.reference)
+            .map_err(|what| BadInput::new(format!("experiments/{}/reference.toml: {what}", self.paper)))?;
         for arm in &protocol.arm {
             if (arm.algorithm == Algorithm::Td3Dai) != arm.dai.is_some() {
                 return bad(format!(
@@ -353,6 +352,12 @@ impl Experiment {
                 return Err(BadInput::new(format!(
                     "experiments/{}/claims.toml: claim `{}` has no reading: expected at least one",
                     self.paper, claim.id
+                )));
+            }
+            if let Some(reading) = claim.reading.iter().find(|reading| !reading.window.is_within_a_run()) {
+                return Err(BadInput::new(format!(
+                    "experiments/{}/claims.toml: the window of reading `{}` of claim `{}` is no share within 0 and 1",
+                    self.paper, reading.id, claim.id
                 )));
             }
             if !claim.threshold().is_some_and(|threshold| threshold.value().is_finite()) {
@@ -426,18 +431,51 @@ fn notes(path: &Path) -> Result<Option<String>, BadInput> {
 fn check_protocol(protocol: &Protocol) -> Result<(), String> {
     if let Some(expert) = &protocol.expert {
         within("expert.fraction", expert.fraction, 0.0, 10.0)?;
-        at_least_one("expert.score_episodes", expert.score_episodes as u64)?;
+        count("expert.score_episodes", expert.score_episodes as u64, 1_000_000)?;
         if protocol.td3.is_none() {
             return Err("experts are TD3's, and there is no `[td3]`: add it".to_owned());
         }
     }
     within("statistics.confidence", protocol.statistics.confidence, 0.5, 0.999)?;
     within("statistics.iqr_factor", protocol.statistics.iqr_factor, 0.0, 100.0)?;
-    at_least_one("statistics.resamples", protocol.statistics.resamples as u64)?;
+    count("statistics.resamples", protocol.statistics.resamples as u64, 10_000_000)?;
     for arm in &protocol.arm {
         if let Some(dai) = &arm.dai {
             within(&format!("start` of arm `{}", arm.id), dai.start, 0.0, 1.0)?;
             within(&format!("length` of arm `{}", arm.id), dai.length, 0.0, 1.0)?;
+        }
+    }
+    for task in &protocol.task {
+        within(
+            &format!("expert_fraction` of task `{}", task.id),
+            task.expert_fraction.unwrap_or(1.0),
+            0.0,
+            10.0,
+        )?;
+    }
+    Ok(())
+}
+
+/// Names that are folders', none twice.
+fn check_names(what: &str, names: &[&str]) -> Result<(), BadInput> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        check_name(what, name)?;
+        if !seen.insert(name) {
+            return Err(BadInput::new(format!(
+                "{what} `{name}` stands twice: give each one a name of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_scores(reference: &Reference) -> Result<(), String> {
+    for source in &reference.source {
+        for score in &source.scores {
+            let of = format!("of source `{}` for task `{}`", source.id, score.task);
+            within(&format!("value` {of}"), score.value, -1e15, 1e15)?;
+            within(&format!("spread` {of}"), score.spread.unwrap_or(0.0), 0.0, 1e15)?;
         }
     }
     Ok(())
@@ -445,10 +483,10 @@ fn check_protocol(protocol: &Protocol) -> Result<(), String> {
 
 /// Seeds, none twice.
 pub(crate) fn distinct_seeds(seeds: &[u64]) -> Result<(), BadInput> {
-    let repeated = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed));
-    match repeated {
+    let mut seen = BTreeSet::new();
+    match seeds.iter().find(|seed| !seen.insert(**seed)) {
         _ if seeds.is_empty() => Err(BadInput::new("the list of seeds is empty: expected at least one seed")),
-        Some((_, seed)) => Err(BadInput::new(format!("seed {seed} stands twice in the list of seeds"))
+        Some(seed) => Err(BadInput::new(format!("seed {seed} stands twice in the list of seeds"))
             .help("two runs of one seed are the same run: give each seed once")),
         None => Ok(()),
     }
@@ -473,5 +511,6 @@ fn read_toml<T: serde::de::DeserializeOwned>(root: &Path, path: &PathBuf) -> Res
     let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| BadInput::new(format!("cannot read {name}: {error}")))?;
+    check_schema(&name, &text)?;
     parse_toml(&name, &text)
 }

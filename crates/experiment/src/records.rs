@@ -10,7 +10,7 @@
 //! | `timing.toml` | [`Timing`]: everything that a clock touched |
 //! | `expert.toml`, `policy.safetensors` | of an expert: its score, its weights |
 
-use crate::RunConfig;
+use crate::{RunConfig, check_schema};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::de::DeserializeOwned;
@@ -92,7 +92,10 @@ impl Evaluations {
 
     fn parse(file: &str, text: &str, episodes: usize) -> Result<Self, BadInput> {
         let mut lines = text.lines();
-        if lines.next() != Some(Self::header(episodes).trim_end()) {
+        let header = lines.next().unwrap_or_default();
+        // Counted before it is compared: the header of as many episodes as a damaged configuration has may be endless.
+        let is_as_long = header.split(',').skip(2).count().checked_div(2) == Some(episodes) && episodes > 0;
+        if !is_as_long || header != Self::header(episodes).trim_end() {
             return Err(damaged(file, 1, &format!("the header is not that of {episodes} episodes")));
         }
         let mut rows: Vec<Row> = Vec::new();
@@ -122,12 +125,17 @@ fn parse_row(line: &str, episodes: usize) -> Result<Row, String> {
         "guided" => Policy::Guided,
         other => return Err(format!("`{other}` is no policy: expected `learned` or `guided`")),
     };
-    Ok(Row {
+    let row = Row {
         step: whole(fields[0])?,
         policy,
         returns: fields[2..2 + episodes].iter().map(number).collect::<Result<_, _>>()?,
         lengths: fields[2 + episodes..].iter().map(|field| whole(field)).collect::<Result<_, _>>()?,
-    })
+    };
+    if row.mean().is_finite() {
+        Ok(row)
+    } else {
+        Err("the mean of the returns is no finite number".to_owned())
+    }
 }
 
 const RESTORE: &str = "the record is damaged: restore it with git, or delete its directory and run again";
@@ -207,6 +215,12 @@ pub struct Timing {
     pub resumptions: u64,
 }
 
+impl Timing {
+    fn numbers(&self) -> [f64; 4] {
+        [self.seconds, self.update_seconds, self.evaluation_seconds, self.checkpoint_seconds]
+    }
+}
+
 /// An expert's choice and score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -251,13 +265,19 @@ impl Run {
     /// [`BadInput`] if a file is missing, of another version, or damaged.
     pub fn read(directory: &Path) -> Result<Self, BadInput> {
         let (file, config) = read(&directory.join("config.toml"))?;
+        check_schema(&file, &config)?;
         let config = RunConfig::parse(&file, &config).map_err(|error| error.help(RESTORE))?;
         let (file, evaluations) = read(&directory.join("evals.csv"))?;
         let evaluations = Evaluations::parse(&file, &evaluations, config.evaluation.episodes)?;
         let (_, training) = read(&directory.join("train.csv"))?;
         let status = parsed(directory, "status.toml")?;
-        let timing = parsed(directory, "timing.toml")?;
-        let expert = config.expert.as_ref().map(|_| parsed(directory, "expert.toml")).transpose()?;
+        let timing: Timing = parsed(directory, "timing.toml")?;
+        finite(directory, "timing.toml", &timing.numbers())?;
+        let expert: Option<Expert> =
+            config.expert.as_ref().map(|_| parsed(directory, "expert.toml")).transpose()?;
+        if let Some(expert) = &expert {
+            finite(directory, "expert.toml", &[expert.chosen_return, expert.score, expert.score_std])?;
+        }
         let run =
             Self { directory: directory.to_owned(), config, evaluations, training, status, timing, expert };
         let ends = run.evaluations.rows.last().map(|row| row.step);
@@ -324,6 +344,16 @@ fn parsed<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<T, BadInp
     parse_toml(&file, &text).map_err(|error| error.help(RESTORE))
 }
 
+fn finite(directory: &Path, name: &str, numbers: &[f64]) -> Result<(), BadInput> {
+    match numbers.iter().find(|number| !number.is_finite()) {
+        Some(number) => {
+            let file = directory.join(name).display().to_string();
+            Err(BadInput::new(format!("{file}: `{number}` is no finite number")).help(RESTORE))
+        }
+        None => Ok(()),
+    }
+}
+
 fn read(path: &Path) -> Result<(String, String), BadInput> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path)
@@ -363,5 +393,34 @@ mod tests {
         check("5,learned,NaN,10", "`NaN` is no finite number");
         check("5,learnt,1.5,10", "`learnt` is no policy");
         check("x,learned,1.5,10", "`x` is no whole number");
+    }
+
+    #[test]
+    fn a_record_of_another_schema_says_what_to_do() {
+        let folder = std::env::temp_dir().join(format!("reprise-schema-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (schema, age) in [(0, "an older"), (2, "a newer")] {
+            let text = format!("schema = {schema}\nnot_known_here = true\n");
+            std::fs::write(folder.join("config.toml"), text).unwrap();
+            let error = Run::read(&folder).unwrap_err().to_string();
+            let expected = format!(
+                "config.toml is of schema {schema}, and this program reads schema 1\n  help: it was written for {age} \
+                 version of this program: check that one out to read it"
+            );
+            assert!(error.ends_with(&expected), "{error}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_lying_number_of_episodes_is_refused_before_it_is_believed() {
+        let text = Evaluations::header(1) + "0,learned,1.5,10\n";
+        for episodes in [0, 2, 1 << 40, usize::MAX] {
+            let error = Evaluations::parse("evals.csv", &text, episodes).unwrap_err().to_string();
+            assert!(error.starts_with("evals.csv:1: the header is not that of"), "{error}");
+        }
+        let text = Evaluations::header(2) + "0,learned,1e308,1e308,10,10\n";
+        let error = Evaluations::parse("evals.csv", &text, 2).unwrap_err().to_string();
+        assert!(error.starts_with("evals.csv:2: the mean of the returns is no finite number"), "{error}");
     }
 }

@@ -74,9 +74,9 @@ impl Settings {
             within("td3.exploration_noise", td3.exploration_noise, 0.0, 10.0)?;
             within("td3.target_policy_noise", td3.target_policy_noise, 0.0, 10.0)?;
             within("td3.target_noise_clip", td3.target_noise_clip, 0.0, 10.0)?;
-            at_least_one("td3.policy_delay", td3.policy_delay)?;
-            at_least_one("td3.start_steps", td3.start_steps)?;
-            at_least_one("td3.hidden", narrowest(&td3.hidden))?;
+            count("td3.policy_delay", td3.policy_delay, u64::MAX)?;
+            count("td3.start_steps", td3.start_steps, u64::MAX)?;
+            layers("td3.hidden", &td3.hidden)?;
         }
         if let Some(sac) = &self.sac {
             within("sac.discount", sac.discount, 0.0, 1.0)?;
@@ -84,26 +84,25 @@ impl Settings {
             within("sac.learning_rate", sac.learning_rate, 0.0, 1.0)?;
             within("sac.temperature", sac.temperature, 1e-6, 1e6)?;
             within("sac.target_entropy", sac.target_entropy.unwrap_or(-1.0), -100.0, 100.0)?;
-            at_least_one("sac.start_steps", sac.start_steps)?;
-            at_least_one("sac.hidden", narrowest(&sac.hidden))?;
+            count("sac.start_steps", sac.start_steps, u64::MAX)?;
+            layers("sac.hidden", &sac.hidden)?;
         }
         self.mpdp.as_ref().map_or(Ok(()), check_mpdp)?;
-        at_least_one("replay.capacity", self.replay.capacity as u64)?;
-        at_least_one("replay.batch_size", self.replay.batch_size as u64)?;
-        at_least_one("replay.updates_per_step", self.replay.updates_per_step)?;
-        at_least_one("evaluation.episodes", self.evaluation.episodes as u64)
+        count("replay.capacity", self.replay.capacity as u64, 1_000_000_000)?;
+        count("replay.batch_size", self.replay.batch_size as u64, 1_000_000)?;
+        count("replay.updates_per_step", self.replay.updates_per_step, u64::MAX)?;
+        count("evaluation.episodes", self.evaluation.episodes as u64, 10_000)
     }
 }
 
 fn check_mpdp(mpdp: &MpdpSettings) -> Result<(), String> {
     let model = &mpdp.model;
-    at_least_one("mpdp.horizon", mpdp.horizon)?;
-    within("mpdp.horizon", mpdp.horizon as f64, 1.0, 1e4)?;
+    count("mpdp.horizon", mpdp.horizon, 10_000)?;
     within("mpdp.penalty", mpdp.penalty, 0.0, 1e6)?;
     within("mpdp.error_threshold", mpdp.error_threshold, -1e9, 1e9)?;
     within("mpdp.range_margin", mpdp.range_margin, 0.0, 1e9)?;
     within("mpdp.longest_gradient", mpdp.longest_gradient.unwrap_or(1.0), 1e-9, 1e9)?;
-    at_least_one("mpdp.fit_every", mpdp.fit_every)?;
+    count("mpdp.fit_every", mpdp.fit_every, u64::MAX)?;
     if model.members < 2 {
         return Err(format!(
             "`mpdp.model.members` is {}, and must be at least 2: a model's error is how much its members disagree",
@@ -116,7 +115,7 @@ fn check_mpdp(mpdp: &MpdpSettings) -> Result<(), String> {
             model.elites, model.members
         ));
     }
-    at_least_one("mpdp.model.hidden", narrowest(&model.hidden))?;
+    layers("mpdp.model.hidden", &model.hidden)?;
     within("mpdp.model.learning_rate", model.learning_rate, 0.0, 1.0)?;
     if model.weight_decay.len() != model.hidden.len() + 1 {
         return Err(format!(
@@ -128,10 +127,10 @@ fn check_mpdp(mpdp: &MpdpSettings) -> Result<(), String> {
     for decay in &model.weight_decay {
         within("mpdp.model.weight_decay", *decay, 0.0, 1e6)?;
     }
-    at_least_one("mpdp.model.batch_size", model.batch_size as u64)?;
+    count("mpdp.model.batch_size", model.batch_size as u64, u64::MAX)?;
     within("mpdp.model.holdout", model.holdout, 0.0, 0.9)?;
-    at_least_one("mpdp.model.most_held_out", model.most_held_out as u64)?;
-    at_least_one("mpdp.model.epochs", model.epochs)?;
+    count("mpdp.model.most_held_out", model.most_held_out as u64, u64::MAX)?;
+    count("mpdp.model.epochs", model.epochs, u64::MAX)?;
     let [low, high] = model.log_variance;
     within("mpdp.model.log_variance", high, -60.0, 60.0)?;
     within("mpdp.model.log_variance", low, -60.0, high)
@@ -156,11 +155,17 @@ pub(crate) fn within(name: &str, value: f64, low: f64, high: f64) -> Result<(), 
     }
 }
 
-/// That `value` is not 0.
-pub(crate) fn at_least_one(name: &str, value: u64) -> Result<(), String> {
-    if value == 0 { Err(format!("`{name}` must be at least 1")) } else { Ok(()) }
+/// That `value` is from 1 to `most`: what no machine holds is refused here, where it can be told, and not by the machine.
+pub(crate) fn count(name: &str, value: u64, most: u64) -> Result<(), String> {
+    match value {
+        0 => Err(format!("`{name}` must be at least 1")),
+        value if value > most => Err(format!("`{name}` is {value}, and must be at most {most}")),
+        _ => Ok(()),
+    }
 }
 
-fn narrowest(hidden: &[usize]) -> u64 {
-    hidden.iter().min().map_or(0, |&width| width as u64)
+/// That hidden layers have from 1 to 65,536 units.
+pub(crate) fn layers(name: &str, hidden: &[usize]) -> Result<(), String> {
+    count(name, hidden.iter().min().map_or(0, |&width| width as u64), u64::MAX)?;
+    count(name, hidden.iter().max().map_or(0, |&width| width as u64), 65_536)
 }

@@ -1,7 +1,7 @@
 //! `results/<paper>/`: recorded runs, and the place where runs are made.
 
-use crate::{Run, RunConfig, Status};
-use anyhow::{Context, Result, bail};
+use crate::{Run, RunConfig, Status, check_schema};
+use anyhow::{Context, Result};
 use diagnostics::{BadInput, parse_toml};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -25,6 +25,7 @@ use walkdir::WalkDir;
 /// | `<id>/progress.toml` | how far it is |
 /// | `<id>/status.toml` | how the last try failed |
 /// | `<id>.replaced/` | the record of before, while a new one takes its place |
+/// | `batches/` | the program and the plans that other machines go by, and what their jobs print |
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
@@ -57,22 +58,25 @@ pub enum RunState {
     Missing,
 }
 
-/// Another program is making runs in the same directory. Exit code 3.
+/// Another program has what only one may have. Exit code 3.
 #[derive(Debug)]
 pub struct Locked {
+    /// What that is.
+    pub what: &'static str,
     /// The lock's file, and who holds it.
     pub holder: String,
 }
 
 impl std::fmt::Display for Locked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "another runner is at work in these results: {}", self.holder)
+        write!(f, "another {}: {}", self.what, self.holder)
     }
 }
 
 impl std::error::Error for Locked {}
 
 const MARKER: &str = "reprise.toml";
+const BATCHES: &str = "batches";
 
 /// What there may be without a marker yet.
 const BEFORE_MARKER: [&str; 3] = [".work", ".lock", "reprise.toml.new"];
@@ -99,7 +103,9 @@ impl Store {
         };
         let occupied =
             root.is_file() || fs::read_dir(&root).is_ok_and(|mut entries| entries.any(says_something));
-        if occupied && fs::read_to_string(&marker).ok().as_deref() != Some(&marker_text(paper)) {
+        let found = fs::read_to_string(&marker).ok();
+        if occupied && found.as_deref() != Some(&marker_text(paper)) {
+            check_schema(&marker.display().to_string(), found.as_deref().unwrap_or_default())?;
             return Err(BadInput::new(format!(
                 "{} is not a results directory of `{paper}`: it is not empty and has no fitting {MARKER}",
                 root.display()
@@ -126,7 +132,8 @@ impl Store {
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
         if !locks_within(&lock, LOCK).map_err(unwritable)? {
             let holder = fs::read_to_string(&path).unwrap_or_default();
-            return Err(Locked { holder: format!("{} ({})", holder.trim(), path.display()) }.into());
+            let holder = format!("{} ({})", holder.trim(), path.display());
+            return Err(Locked { what: "runner is at work in these results", holder }.into());
         }
         sign(&mut lock).map_err(unwritable)?;
         let marker = self.root.join(MARKER);
@@ -147,7 +154,12 @@ impl Store {
             let file = path.join("config.toml");
             let text = fs::read_to_string(&file).unwrap_or_default();
             match RunConfig::parse(&file.display().to_string(), &text) {
-                Ok(config) if !self.has(&config) => disk::rename(&path, &self.directory(&config))?,
+                Ok(config) if self.is_held(&config) => {}
+                Ok(config) if !self.has(&config) => {
+                    let to = self.directory(&config);
+                    disk::create_folder(to.parent().unwrap_or(&self.root))?;
+                    disk::rename(&path, &to)?;
+                }
                 _ => disk::remove(&path)?,
             }
         }
@@ -164,6 +176,22 @@ impl Store {
     #[must_use]
     pub fn has(&self, config: &RunConfig) -> bool {
         self.directory(config).join("status.toml").is_file()
+    }
+
+    /// What tells one record of a run from another that took its place; nothing where there is none. It is the same
+    /// on every machine that sees the directory.
+    #[must_use]
+    pub fn stamp(&self, config: &RunConfig) -> Option<String> {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = fs::metadata(self.directory(config).join("status.toml")).ok()?;
+        Some(format!("{}-{}.{}", file.ino(), file.mtime(), file.mtime_nsec()))
+    }
+
+    /// Whether a worker is at a run.
+    #[must_use]
+    pub fn is_held(&self, config: &RunConfig) -> bool {
+        let lock = File::open(self.work_path(config, ".lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// A recorded run, if it is there.
@@ -234,7 +262,7 @@ impl Store {
     /// a moment longer.
     ///
     /// # Errors
-    /// If another worker holds it, or it cannot be made.
+    /// [`Locked`] if another worker holds it for longer than a moment; or if the lock cannot be made.
     pub fn claim(&self, config: &RunConfig) -> Result<File> {
         let path = self.work_path(config, ".lock");
         let unwritable = || format!("failed to lock {}", path.display());
@@ -248,7 +276,8 @@ impl Store {
             .with_context(unwritable)?;
         if !locks_within(&lock, CLAIM).with_context(unwritable)? {
             let holder = fs::read_to_string(&path).unwrap_or_default();
-            bail!("another worker is still at this run: {} ({})", holder.trim(), path.display());
+            let holder = format!("{} ({})", holder.trim(), path.display());
+            return Err(Locked { what: "worker is at this run", holder }.into());
         }
         sign(&mut lock).with_context(unwritable)?;
         disk::remove(&self.work_path(config, "").join("status.toml"))?;
@@ -315,6 +344,20 @@ impl Store {
         Ok(disk::replace(&folder.join("status.toml"), toml::to_string(status)?.as_bytes())?)
     }
 
+    /// Removes that note.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn forget_failure(&self, config: &RunConfig) -> Result<()> {
+        Ok(disk::remove(&self.work_path(config, "").join("status.toml"))?)
+    }
+
+    /// Where what other machines go by lies that make runs.
+    #[must_use]
+    pub fn batches(&self) -> PathBuf {
+        self.root.join(".work").join(BATCHES)
+    }
+
     /// Notes how far a run is, for [`Self::state`]. It is lost with the power, and nothing depends on it.
     ///
     /// # Errors
@@ -330,16 +373,12 @@ impl Store {
         if self.has(config) {
             return RunState::Recorded;
         }
-        let is_held = || {
-            let lock = File::open(self.work_path(config, ".lock")).ok()?;
-            matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(())
-        };
         let folder = self.work_path(config, "");
         let progress = || {
             let path = folder.join("progress.toml");
             parse_toml(&path.display().to_string(), &fs::read_to_string(&path).ok()?).ok()
         };
-        if is_held().is_some() {
+        if self.is_held(config) {
             return RunState::Running(progress());
         }
         if let Some(failure) = self.failure(config) {
@@ -363,7 +402,11 @@ impl Store {
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let is_needed = |path: &PathBuf| {
             let name = name(path).unwrap_or_default();
-            needed.contains(name.split('.').next().unwrap_or_default()) && !name.ends_with(".new")
+            let is_needed = match name.as_str() {
+                BATCHES => !needed.is_empty(),
+                name => needed.contains(name.split('.').next().unwrap_or_default()),
+            };
+            is_needed && !name.ends_with(".new")
         };
         let mut left: Vec<PathBuf> =
             entries.map(|entry| entry.path()).filter(|path| !is_needed(path)).collect();

@@ -56,6 +56,53 @@ impl Data {
         self.call(self.model.library.rne_post_constraint);
     }
 
+    /// `mj_kinematics`: places bodies and sites by [`Data::qpos`].
+    pub fn kinematics(&mut self) {
+        self.call(self.model.library.kinematics);
+    }
+
+    /// `mj_comPos`: what [`Data::jac_site`] needs, after [`Data::kinematics`].
+    pub fn com_pos(&mut self) {
+        self.call(self.model.library.com_pos);
+    }
+
+    /// `mj_jacSite`: how the site moves with the joints: its position and then its rotation, `[6, nv]`.
+    ///
+    /// # Panics
+    /// If there is no such site.
+    #[must_use]
+    pub fn jac_site(&self, site: usize) -> Vec<f64> {
+        assert!(site < self.model.nsite(), "site {site} of {}", self.model.nsite());
+        let nv = self.model.nv();
+        let mut jacobian = vec![0.0; 6 * nv];
+        let (position, rotation) = jacobian.split_at_mut(3 * nv);
+        // SAFETY: both live, the site exists, and each part has the 3 nv entries that are written.
+        unsafe {
+            let (model, data) = (self.model.raw.as_ptr(), self.raw.as_ptr());
+            let jac_site = self.model.library.jac_site;
+            jac_site(model, data, position.as_mut_ptr(), rotation.as_mut_ptr(), site as std::ffi::c_int);
+        }
+        jacobian
+    }
+
+    /// `mj_integratePos`: moves [`Data::qpos`] by the velocity `qvel` for `dt` seconds.
+    ///
+    /// # Panics
+    /// If `qvel` has not `nv` entries.
+    pub fn integrate_pos(&mut self, qvel: &[f64], dt: f64) {
+        assert_eq!(qvel.len(), self.model.nv(), "length of a velocity");
+        let model = Arc::clone(&self.model);
+        // SAFETY: the model lives; `qpos` has the nq entries that are written, `qvel` the nv that are read.
+        unsafe {
+            (model.library.integrate_pos)(
+                model.raw.as_ptr(),
+                self.qpos_mut().as_mut_ptr(),
+                qvel.as_ptr(),
+                dt,
+            );
+        }
+    }
+
     /// `mj_getState` of `mjSTATE_INTEGRATION`: all that decides what a step computes, the solver's memory of the last
     /// step included. What is computed from it, such as [`Data::xpos`], is not.
     #[must_use]
@@ -93,6 +140,15 @@ impl Data {
         usize::try_from(size).unwrap_or(0)
     }
 
+    /// The model, to change it.
+    ///
+    /// # Panics
+    /// If other simulations share it.
+    pub fn model_mut(&mut self) -> &mut Model {
+        #[expect(clippy::expect_used, reason = "who changes a model made it for one simulation")]
+        Arc::get_mut(&mut self.model).expect("a model that one simulation has to itself")
+    }
+
     /// Simulated seconds.
     #[must_use]
     pub fn time(&self) -> f64 {
@@ -122,6 +178,49 @@ impl Data {
     #[must_use]
     pub fn xpos(&self) -> &[f64] {
         self.array(self.offsets().xpos, 3 * self.model.nbody())
+    }
+
+    /// Orientations of the bodies' frames, quaternions, `[nbody, 4]`.
+    #[must_use]
+    pub fn xquat(&self) -> &[f64] {
+        self.array(self.offsets().xquat, 4 * self.model.nbody())
+    }
+
+    /// Positions of the sites, `[nsite, 3]`.
+    #[must_use]
+    pub fn site_xpos(&self) -> &[f64] {
+        self.array(self.offsets().site_xpos, 3 * self.model.nsite())
+    }
+
+    /// Orientations of the sites, matrices row by row, `[nsite, 9]`.
+    #[must_use]
+    pub fn site_xmat(&self) -> &[f64] {
+        self.array(self.offsets().site_xmat, 9 * self.model.nsite())
+    }
+
+    /// `mju_mat2Quat` of the site's orientation: a quaternion.
+    ///
+    /// # Panics
+    /// If there is no such site.
+    #[must_use]
+    pub fn site_quat(&self, site: usize) -> [f64; 4] {
+        let matrix = &self.site_xmat()[9 * site..9 * (site + 1)];
+        let mut quat = [0.0; 4];
+        // SAFETY: it reads nine numbers and writes four.
+        unsafe { (self.model.library.mat_to_quat)(quat.as_mut_ptr(), matrix.as_ptr()) };
+        quat
+    }
+
+    /// What the sensors measured, `[nsensordata]`.
+    #[must_use]
+    pub fn sensordata(&self) -> &[f64] {
+        self.array(self.offsets().sensordata, self.model.size(self.model.library.offsets.model.nsensordata))
+    }
+
+    /// Positions of the mocap bodies, `[nmocap, 3]`.
+    #[must_use]
+    pub fn mocap_pos(&self) -> &[f64] {
+        self.array(self.offsets().mocap_pos, 3 * self.model.nmocap())
     }
 
     /// Positions of the bodies' centres of mass, `[nbody, 3]`.
@@ -167,6 +266,16 @@ impl Data {
     /// Controls, to write.
     pub fn ctrl_mut(&mut self) -> &mut [f64] {
         self.array_mut(self.offsets().ctrl, self.model.nu())
+    }
+
+    /// Positions of the mocap bodies, to write.
+    pub fn mocap_pos_mut(&mut self) -> &mut [f64] {
+        self.array_mut(self.offsets().mocap_pos, 3 * self.model.nmocap())
+    }
+
+    /// Orientations of the mocap bodies, quaternions, `[nmocap, 4]`, to write.
+    pub fn mocap_quat_mut(&mut self) -> &mut [f64] {
+        self.array_mut(self.offsets().mocap_quat, 4 * self.model.nmocap())
     }
 
     fn offsets(&self) -> &'static DataOffsets {

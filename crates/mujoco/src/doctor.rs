@@ -1,17 +1,17 @@
 //! What is there and what is missing, without fetching anything.
 
-use crate::fetch::program;
-use crate::install::{Setup, is_complete, own_assets, own_library, package_folder};
+use crate::install::{Setup, is_complete, own_assets, own_folder, own_library, package_folder};
 use crate::library::Library;
-use crate::packages::{GYMNASIUM, MUJOCO, Package};
+use crate::packages::{D4RL, GYMNASIUM, MUJOCO, OGBENCH, Package};
 use diagnostics::BadInput;
+use fetch::program;
 use serde::Serialize;
 use std::path::PathBuf;
 
 /// What was found of one thing that the simulations need.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct Finding {
-    /// `mujoco`, `gymnasium` or `python3`.
+    /// A package, or `python3`.
     pub name: &'static str,
     /// What it is needed for.
     pub purpose: &'static str,
@@ -45,7 +45,21 @@ pub fn doctor(setup: &Setup) -> Vec<Finding> {
     let assets = look(setup, &GYMNASIUM, setup.assets.as_ref().map(|path| (path, own_assets(path))), |_| {
         Ok(GYMNASIUM.version.to_owned())
     });
-    vec![library, assets, python(setup)]
+    let d4rl = look_for_suite(setup, &D4RL, setup.d4rl.as_ref());
+    let ogbench = look_for_suite(setup, &OGBENCH, setup.ogbench.as_ref());
+    vec![library, assets, d4rl, ogbench, python(setup)]
+}
+
+/// A package that only the tasks of one suite need: that it is not there yet is no problem.
+fn look_for_suite(setup: &Setup, package: &Package, own: Option<&PathBuf>) -> Finding {
+    let own = own.map(|path| (path, own_folder(path, package)));
+    let is_own = own.is_some();
+    let mut finding = look(setup, package, own, |_| Ok(package.version.to_owned()));
+    if !is_own && finding.problem.is_some() && setup.cache.is_some() {
+        (finding.problem, finding.remedy) = (None, None);
+        finding.looked_in.push_str(": not there yet, its first task fetches it with pip");
+    }
+    finding
 }
 
 fn look(
@@ -96,7 +110,7 @@ fn look(
 }
 
 fn python(setup: &Setup) -> Finding {
-    let output = program(setup, "python3").map(|python| {
+    let output = program(&setup.path, "python3").map(|python| {
         let output = std::process::Command::new(&python)
             .args(["-m", "pip", "--version"])
             .env("PATH", &setup.path)
@@ -117,11 +131,11 @@ fn python(setup: &Setup) -> Finding {
     };
     Finding {
         name: "python3",
-        purpose: "fetching the two above; nothing else",
+        purpose: "fetching what is above; nothing else",
         expected: "any version, with pip",
         found,
         looked_in,
-        remedy: problem.is_some().then(|| "install Python 3 and pip, unless both above are there".to_owned()),
+        remedy: problem.is_some().then(|| "install Python 3 and pip, unless all above is there".to_owned()),
         problem,
     }
 }

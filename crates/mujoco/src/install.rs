@@ -1,7 +1,7 @@
 //! Where the simulator and the model files are: the user's own copies, else the cache, else they are fetched.
 
-use crate::fetch;
-use crate::packages::{GYMNASIUM, MUJOCO, Package};
+use crate::fetching;
+use crate::packages::{D4RL, GYMNASIUM, MUJOCO, OGBENCH, Package};
 use anyhow::Result;
 use diagnostics::BadInput;
 use std::ffi::OsString;
@@ -14,6 +14,10 @@ pub struct Setup {
     pub library: Option<PathBuf>,
     /// `REPRISE_ASSETS`: the user's own folder of Gymnasium's model files.
     pub assets: Option<PathBuf>,
+    /// `REPRISE_D4RL`: the user's own folder of the package `d4rl`.
+    pub d4rl: Option<PathBuf>,
+    /// `REPRISE_OGBENCH`: the user's own folder of the package `ogbench`.
+    pub ogbench: Option<PathBuf>,
     /// The cache: `REPRISE_CACHE`, else `XDG_CACHE_HOME/reprise`, else `~/.cache/reprise`.
     pub cache: Option<PathBuf>,
     /// `PATH`, on which `python3` is looked for.
@@ -30,16 +34,12 @@ impl Setup {
     pub fn from_process() -> Self {
         // An empty variable means an unset one, as for the shell's `${X:-}`.
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let cache = variable("REPRISE_CACHE").map(PathBuf::from).or_else(|| {
-            // The XDG specification asks for relative paths to be ignored.
-            let xdg = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-            let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
-            xdg.or_else(home).map(|folder| folder.join("reprise"))
-        });
         Self {
             library: variable("REPRISE_MUJOCO_LIB").map(PathBuf::from),
             assets: variable("REPRISE_ASSETS").map(PathBuf::from),
-            cache,
+            d4rl: variable("REPRISE_D4RL").map(PathBuf::from),
+            ogbench: variable("REPRISE_OGBENCH").map(PathBuf::from),
+            cache: fetch::cache(),
             path: variable("PATH").unwrap_or_default(),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
@@ -99,12 +99,34 @@ pub fn assets(setup: &Setup) -> Result<PathBuf> {
     }
 }
 
+/// The folder of D4RL's model files, laid out as its package is, fetched if need be.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn d4rl(setup: &Setup) -> Result<PathBuf> {
+    match &setup.d4rl {
+        Some(path) => Ok(own_folder(path, &D4RL)?),
+        None => folder(setup, &D4RL),
+    }
+}
+
+/// The folder of OGBench's model files, laid out as its package is, fetched if need be.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ogbench(setup: &Setup) -> Result<PathBuf> {
+    match &setup.ogbench {
+        Some(path) => Ok(own_folder(path, &OGBENCH)?),
+        None => folder(setup, &OGBENCH),
+    }
+}
+
 fn folder(setup: &Setup, package: &Package) -> Result<PathBuf> {
     let folder = package_folder(setup.cache()?, package);
     if is_complete(&folder, package) {
         return Ok(folder);
     }
-    fetch::fetch(setup, package, &folder)?;
+    fetching::fetch(setup, package, &folder)?;
     Ok(folder)
 }
 
@@ -127,6 +149,23 @@ pub(crate) fn own_library(path: &Path) -> Result<PathBuf, BadInput> {
             path.display()
         ))
         .help("set it to the path of `libmujoco.so.3.2.7`, or unset it to have the library fetched"));
+    }
+    Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+pub(crate) fn own_folder(path: &Path, package: &Package) -> Result<PathBuf, BadInput> {
+    let (variable, name) = (package.variable, package.name);
+    if !path.join(package.key_file).is_file() {
+        let found = if path.is_dir() {
+            format!("holds no `{}`", package.key_file)
+        } else {
+            "is not a folder".to_owned()
+        };
+        let message =
+            format!("{variable}={} {found}: expected the folder of {}", path.display(), package.title());
+        return Err(BadInput::new(message).help(format!(
+            "set it to the folder `{name}` of an unzipped wheel, or unset it to have the files fetched"
+        )));
     }
     Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }

@@ -12,7 +12,7 @@
 
 mod data;
 mod doctor;
-mod fetch;
+mod fetching;
 pub mod install;
 mod library;
 mod model;

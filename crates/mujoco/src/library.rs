@@ -29,6 +29,11 @@ pub struct Library {
     pub(crate) get_state: unsafe extern "C" fn(*const RawModel, *const RawData, *mut f64, c_uint),
     pub(crate) set_state: unsafe extern "C" fn(*const RawModel, *mut RawData, *const f64, c_uint),
     pub(crate) rne_post_constraint: unsafe extern "C" fn(*const RawModel, *mut RawData),
+    pub(crate) kinematics: unsafe extern "C" fn(*const RawModel, *mut RawData),
+    pub(crate) com_pos: unsafe extern "C" fn(*const RawModel, *mut RawData),
+    pub(crate) jac_site: unsafe extern "C" fn(*const RawModel, *const RawData, *mut f64, *mut f64, c_int),
+    pub(crate) integrate_pos: unsafe extern "C" fn(*const RawModel, *mut f64, *const f64, f64),
+    pub(crate) mat_to_quat: unsafe extern "C" fn(*mut f64, *const f64),
 }
 
 impl Library {
@@ -112,6 +117,11 @@ impl Library {
                 get_state: *opened.get(b"mj_getState\0").map_err(wrong)?,
                 set_state: *opened.get(b"mj_setState\0").map_err(wrong)?,
                 rne_post_constraint: *opened.get(b"mj_rnePostConstraint\0").map_err(wrong)?,
+                kinematics: *opened.get(b"mj_kinematics\0").map_err(wrong)?,
+                com_pos: *opened.get(b"mj_comPos\0").map_err(wrong)?,
+                jac_site: *opened.get(b"mj_jacSite\0").map_err(wrong)?,
+                integrate_pos: *opened.get(b"mj_integratePos\0").map_err(wrong)?,
+                mat_to_quat: *opened.get(b"mju_mat2Quat\0").map_err(wrong)?,
             })))
         }
     }

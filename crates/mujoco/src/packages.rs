@@ -28,6 +28,18 @@ pub(crate) struct Wheel {
 pub(crate) struct Member {
     pub(crate) folder: &'static str,
     pub(crate) suffix: &'static str,
+    /// The folder that they are kept in, within the package's: empty, or with a slash at its end.
+    pub(crate) into: &'static str,
+}
+
+/// Members that are kept in the package's folder itself.
+const fn flat(folder: &'static str, suffix: &'static str) -> Member {
+    Member { folder, suffix, into: "" }
+}
+
+/// Members that are kept in a folder of it.
+const fn nested(folder: &'static str, suffix: &'static str, into: &'static str) -> Member {
+    Member { folder, suffix, into }
 }
 
 pub(crate) const MUJOCO: Package = Package {
@@ -47,9 +59,9 @@ pub(crate) const MUJOCO: Package = Package {
         },
     ],
     members: &[
-        Member { folder: "mujoco/", suffix: "libmujoco.so.3.2.7" },
-        Member { folder: "mujoco-3.2.7.dist-info/", suffix: "LICENSE" },
-        Member { folder: "mujoco-3.2.7.dist-info/", suffix: "LICENSES_THIRD_PARTY.md" },
+        flat("mujoco/", "libmujoco.so.3.2.7"),
+        flat("mujoco-3.2.7.dist-info/", "LICENSE"),
+        flat("mujoco-3.2.7.dist-info/", "LICENSES_THIRD_PARTY.md"),
     ],
     key_file: "libmujoco.so.3.2.7",
     variable: "REPRISE_MUJOCO_LIB",
@@ -66,12 +78,76 @@ pub(crate) const GYMNASIUM: Package = Package {
         size: "0.5 MB",
     }],
     members: &[
-        Member { folder: "gymnasium/envs/mujoco/assets/", suffix: ".xml" },
-        Member { folder: "gymnasium-1.4.0.dist-info/licenses/", suffix: "LICENSE" },
+        flat("gymnasium/envs/mujoco/assets/", ".xml"),
+        flat("gymnasium-1.4.0.dist-info/licenses/", "LICENSE"),
     ],
     key_file: "half_cheetah.xml",
     variable: "REPRISE_ASSETS",
     by_hand: "unzip `gymnasium/envs/mujoco/assets/` from that wheel and set REPRISE_ASSETS to the path of the folder",
+};
+
+pub(crate) const D4RL: Package = Package {
+    name: "d4rl",
+    version: "1.1",
+    purpose: "the model files of D4RL's AntMaze and Adroit",
+    wheels: &[Wheel {
+        arch: None,
+        sha256: "9b7757a4fd2d9e902548a2df7c296e4d42160320965fddfd8e7377bae001e852",
+        size: "26 MB",
+    }],
+    members: &[
+        nested("d4rl/locomotion/assets/", "ant.xml", "locomotion/assets/"),
+        nested("d4rl/hand_manipulation_suite/assets/", ".xml", "hand_manipulation_suite/assets/"),
+        flat("d4rl-1.1.dist-info/", "LICENSE"),
+    ],
+    key_file: "locomotion/assets/ant.xml",
+    variable: "REPRISE_D4RL",
+    by_hand: "unzip that wheel and set REPRISE_D4RL to the path of its folder `d4rl`",
+};
+
+pub(crate) const OGBENCH: Package = Package {
+    name: "ogbench",
+    version: "1.2.2",
+    purpose: "the model files of OGBench",
+    wheels: &[Wheel {
+        arch: None,
+        sha256: "e0f809be281f2e222283283a300a5cf04fbd6947a6a7b84846fb9da2c30a088d",
+        size: "9 MB",
+    }],
+    members: &[
+        nested("ogbench/locomaze/assets/", ".xml", "locomaze/assets/"),
+        nested("ogbench/online_locomotion/assets/", "ant.xml", "online_locomotion/assets/"),
+        nested("ogbench/manipspace/descriptions/", ".xml", "manipspace/descriptions/"),
+        nested(
+            "ogbench/manipspace/descriptions/universal_robots_ur5e/",
+            "ur5e.xml",
+            "manipspace/descriptions/universal_robots_ur5e/",
+        ),
+        nested(
+            "ogbench/manipspace/descriptions/robotiq_2f85/",
+            "2f85.xml",
+            "manipspace/descriptions/robotiq_2f85/",
+        ),
+        nested(
+            "ogbench/manipspace/descriptions/robotiq_2f85/assets/",
+            ".stl",
+            "manipspace/descriptions/robotiq_2f85/assets/",
+        ),
+        nested(
+            "ogbench/manipspace/descriptions/metaworld/drawer/",
+            ".stl",
+            "manipspace/descriptions/metaworld/drawer/",
+        ),
+        nested(
+            "ogbench/manipspace/descriptions/metaworld/window/",
+            ".stl",
+            "manipspace/descriptions/metaworld/window/",
+        ),
+        flat("ogbench-1.2.2.dist-info/", "LICENSE"),
+    ],
+    key_file: "locomaze/assets/ant.xml",
+    variable: "REPRISE_OGBENCH",
+    by_hand: "unzip that wheel and set REPRISE_OGBENCH to the path of its folder `ogbench`",
 };
 
 impl Package {
@@ -104,11 +180,12 @@ impl Package {
         )
     }
 
-    /// The name under which `member` of the wheel is kept, or `None` if it is not.
-    pub(crate) fn kept<'a>(&self, member: &'a str) -> Option<&'a str> {
+    /// The path within the package's folder at which `member` of the wheel is kept, or `None` if it is not.
+    pub(crate) fn kept(&self, member: &str) -> Option<String> {
         self.members.iter().find_map(|wanted| {
             let name = member.strip_prefix(wanted.folder)?;
-            (!name.contains(['/', '\\']) && name.ends_with(wanted.suffix)).then_some(name)
+            let is_kept = !name.contains(['/', '\\']) && name.ends_with(wanted.suffix);
+            is_kept.then(|| format!("{}{name}", wanted.into))
         })
     }
 }
@@ -119,14 +196,18 @@ mod tests {
 
     #[test]
     fn only_the_library_the_models_and_the_licences_are_kept() {
-        let check =
-            |package: &Package, member, expect: Option<&str>| assert_eq!(package.kept(member), expect);
+        let check = |package: &Package, member, expect: Option<&str>| {
+            assert_eq!(package.kept(member).as_deref(), expect);
+        };
         check(&MUJOCO, "mujoco/libmujoco.so.3.2.7", Some("libmujoco.so.3.2.7"));
         check(&MUJOCO, "mujoco-3.2.7.dist-info/LICENSE", Some("LICENSE"));
         check(&MUJOCO, "mujoco/plugin/libmujoco.so.3.2.7", None);
         check(&MUJOCO, "mujoco/__init__.py", None);
         check(&GYMNASIUM, "gymnasium/envs/mujoco/assets/ant.xml", Some("ant.xml"));
         check(&GYMNASIUM, "gymnasium/envs/mujoco/assets/../../../x.xml", None);
+        check(&D4RL, "d4rl/locomotion/assets/ant.xml", Some("locomotion/assets/ant.xml"));
+        check(&D4RL, "d4rl/locomotion/assets/../ant.xml", None);
+        check(&OGBENCH, "ogbench/manipspace/descriptions/robotiq_2f85/scene.xml", None);
     }
 
     #[test]

@@ -137,6 +137,10 @@ fn wrong_overrides_are_told() {
     setup.library = Some(folder.path().join("bin/python3"));
     setup.assets = Some(folder.path().to_owned());
     check(&setup, &["REPRISE_ASSETS=", "holds no `half_cheetah.xml`", "Gymnasium 1.4.0"]);
+    setup.d4rl = Some(folder.path().to_owned());
+    let error = install::d4rl(&setup).unwrap_err().to_string();
+    assert!(error.contains("REPRISE_D4RL=") && error.contains("locomotion/assets/ant.xml"), "{error}");
+    assert!(!doctor(&setup)[2].is_fine());
     fs::write(folder.path().join("half_cheetah.xml"), "").unwrap();
     let installed = install::ensure(&setup).unwrap();
     assert_eq!((Some(installed.library), Some(installed.assets)), (setup.library, setup.assets));
@@ -147,10 +151,12 @@ fn the_doctor_looks_and_fetches_nothing() {
     let (folder, mut setup) = place(Some("echo pip 23.2.1 from somewhere"));
     let findings = doctor(&setup);
     let names: Vec<_> = findings.iter().map(|finding| finding.name).collect();
-    assert_eq!(names, ["mujoco", "gymnasium", "python3"]);
+    assert_eq!(names, ["mujoco", "gymnasium", "d4rl", "ogbench", "python3"]);
     assert_eq!(findings[0].problem.as_deref(), Some("not there yet"));
     assert!(findings[1].remedy.as_ref().unwrap().contains("gymnasium==1.4.0"));
-    assert_eq!(findings[2].found.as_deref(), Some("pip 23.2.1"));
+    assert_eq!(findings[4].found.as_deref(), Some("pip 23.2.1"));
+    // What one suite needs is not missing before a task of it is asked for.
+    assert!(findings[2].is_fine() && findings[2].found.is_none() && findings[3].is_fine());
     assert_eq!(left_in(folder.path()), ["bin"]);
 
     // A file that is no library at all.
@@ -163,7 +169,7 @@ fn the_doctor_looks_and_fetches_nothing() {
 #[test]
 fn without_python_the_doctor_says_so() {
     let (_folder, setup) = place(None);
-    let python = &doctor(&setup)[2];
+    let python = &doctor(&setup)[4];
     assert_eq!(python.problem.as_deref(), Some("no `python3` on PATH"));
     assert!(python.remedy.is_some());
 }

@@ -86,6 +86,34 @@ fn a_model_that_does_not_compile_gets_mujocos_message() {
     check("MuJoCo cannot compile ");
     std::fs::write(&path, "<mujoco><wheel/></mujoco>").unwrap();
     check("unrecognized element");
+
+    let composed = "<mujoco><asset><mesh file=\"/nowhere/pad.stl\"/></asset><worldbody/></mujoco>";
+    let error = Model::from_xml(composed, Path::new("parts")).map(drop).unwrap_err();
+    assert!(error.is::<BadInput>(), "{error:#}");
+    let error = error.to_string();
+    assert!(error.contains("made of parts in parts: ") && error.contains("/nowhere/pad.stl"), "{error}");
+}
+
+#[test]
+fn a_model_that_one_simulation_has_to_itself_can_be_changed() {
+    let mut data = Data::new(&pendulum()).unwrap();
+    data.model_mut().body_pos_mut()[3] = 0.5;
+    data.forward();
+    assert_eq!(data.xpos()[3..6], [0.5, 0.0, 0.0]);
+    data.model_mut().actuator_gain_mut(0)[0] = 2.0;
+    data.ctrl_mut()[0] = 1.0;
+    data.forward();
+    // Gear 100.
+    assert_eq!(data.qfrc_actuator()[0], 200.0);
+    assert_eq!((data.model().joint_qpos("hinge"), data.model().joint_qpos("wheel")), (Some(1), None));
+    assert_eq!((data.model().actuator_id("slide"), data.model().site_id("slide")), (Some(0), None));
+}
+
+#[test]
+#[should_panic(expected = "a model that one simulation has to itself")]
+fn a_shared_model_is_not_changed() {
+    let model = pendulum();
+    Data::new(&model).unwrap().model_mut();
 }
 
 #[test]

@@ -17,7 +17,6 @@ pub mod recorded;
 pub mod results;
 pub mod scores;
 pub mod sensitivity;
-pub mod shell;
 pub mod study;
 pub mod table;
 pub mod tables;

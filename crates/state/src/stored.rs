@@ -124,7 +124,7 @@ macro_rules! number {
             fn set(&mut self, values: Values) -> Result<()> {
                 let mut number = [<$as>::default()];
                 number.set(values)?;
-                *self = number[0] as $type;
+                *self = <$type>::try_from(number[0])?;
                 Ok(())
             }
         }
@@ -169,7 +169,11 @@ impl Stored for Duration {
     fn set(&mut self, values: Values) -> Result<()> {
         let mut parts = [0u64; 2];
         parts.set(values)?;
-        *self = Self::from_secs(parts[0]) + Self::from_nanos(parts[1]);
+        let [seconds, nanos] = parts;
+        // So that no sum of a few is too long for its type; it is 136 years.
+        ensure!(seconds <= u64::from(u32::MAX), "found {seconds} seconds, which is too long");
+        ensure!(nanos < 1_000_000_000, "found {nanos} nanoseconds instead of part of a second");
+        *self = Self::new(seconds, nanos as u32);
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, expert: Option<&Path>) -> Re
         Algorithm::Td3Dai => {
             let dai = config.dai.as_ref().context("the configuration has no `[dai]`")?;
             let directory = expert.context("a run of td3-dai was given no expert")?;
-            let weights = read_weights(&directory.join("policy.safetensors"))?;
+            let weights = read_weights(directory)?;
             let expert = Actor::from_weights(&weights, dims, spec.action_limit, &device)?;
             Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai))))
         }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use candle_core::Device;
 use diagnostics::BadInput;
 use envs::Env;
-use experiment::{Expert, ExpertGoal};
+use experiment::{Expert, ExpertGoal, Run};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use state::Archive;
@@ -77,17 +77,27 @@ fn serialise(weights: &Weights) -> Result<Vec<u8>> {
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// Reads named float32 arrays from a safetensors file.
-pub(crate) fn read_weights(path: &Path) -> Result<Weights> {
+/// Reads the weights of the expert whose recorded run lies in `directory`.
+pub(crate) fn read_weights(directory: &Path) -> Result<Weights> {
+    let path = directory.join("policy.safetensors");
     let damaged = |what: String| {
         BadInput::new(format!("cannot read the expert's weights in {}: {what}", path.display()))
             .help("restore the file with git, or delete its directory and train the expert again")
     };
-    let bytes = fs::read(path).map_err(|error| damaged(error.to_string()))?;
-    Ok(parse_weights(&bytes).map_err(damaged)?)
+    let bytes = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
+    let weights = parse_weights(&bytes).map_err(damaged)?;
+    let recorded = Run::read(directory)?.expert.context("an expert's run has no `expert.toml`")?;
+    if recorded.weights_sha256 != sha256(&bytes) {
+        return Err(damaged("their checksum is not the one in expert.toml".to_owned()).into());
+    }
+    Ok(weights)
 }
 
-fn parse_weights(bytes: &[u8]) -> Result<Weights, String> {
+/// Named float32 arrays from the bytes of a safetensors file.
+///
+/// # Errors
+/// If the bytes are not those of such a file, in words.
+pub fn parse_weights(bytes: &[u8]) -> Result<Weights, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut weights = Weights::new();
     for (name, tensor) in tensors.tensors() {

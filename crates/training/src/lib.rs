@@ -15,7 +15,8 @@ mod run;
 mod session;
 
 pub use agent::device;
+pub use expert::parse_weights;
 pub use keeper::Every;
-pub use provenance::{cpu, known_hashes, provenance};
+pub use provenance::{COMMIT, cpu, known_hashes, provenance};
 pub use rig::{Part, Rig, train_on};
 pub use run::{Ending, News, Order, Place, Progress, train};

@@ -31,7 +31,7 @@ pub fn provenance(expert: Option<&Path>) -> Result<Provenance> {
 fn of_this_process() -> Result<Provenance> {
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: commit().unwrap_or_else(|| "unknown".to_owned()),
+        commit: std::env::var(COMMIT).ok().or_else(commit).unwrap_or_else(|| "unknown".to_owned()),
         binary_sha256: sha256_of_large(Path::new(PROGRAM))?,
         mujoco_sha256: sha256_of_large(&library(&Setup::from_process())?)?,
         cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
@@ -43,6 +43,9 @@ fn of_this_process() -> Result<Provenance> {
 
 /// The file of this process's program, even where another lies at its path by now.
 const PROGRAM: &str = "/proc/self/exe";
+
+/// The environment variable that tells a worker the commit as it was when its run was asked for.
+pub const COMMIT: &str = "REPRISE_COMMIT";
 
 /// The environment variable that spares workers the hashing of large files that their runner has hashed.
 const KNOWN: &str = "REPRISE_KNOWN_HASHES";

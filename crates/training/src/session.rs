@@ -85,6 +85,7 @@ impl<'a> Session<'a> {
         archive.item("config", &mut config)?;
         ensure!(config == self.config.to_toml(), "it is of another run");
         archive.item("t", &mut self.t)?;
+        ensure!(self.t <= self.config.steps, "it is at step {} of {}", self.t, self.config.steps);
         archive.item("updates", &mut self.updates)?;
         archive.group("env", |archive| self.env.state(archive))?;
         archive.item("starts", &mut self.starts)?;
@@ -182,6 +183,7 @@ pub(crate) fn batch(drawn: &Drawn) -> Batch<'_> {
         rewards: &drawn.rewards,
         next_observations: &drawn.next_observations,
         not_terminal: &drawn.not_terminal,
+        next_actions: &[],
     }
 }
 

@@ -9,6 +9,7 @@ use experiment::{
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use streams::Stream;
 use training::{Ending, Every, News, Order, Place, train};
 
@@ -261,6 +262,103 @@ fn a_damaged_checkpoint_is_never_taken_up() {
         }
     }
     assert!(counts.len() == 3 && counts.values().all(|count| *count > 150), "{counts:?}");
+}
+
+/// 600 checkpoints of right checksums whose values, types, names and lengths are others than they were: each is refused,
+/// or the run goes on from it, and nothing panics or is endless.
+#[test]
+fn whatever_stands_behind_a_right_checksum_is_refused_or_used() {
+    let config = config("InvertedPendulum-v5", 0);
+    let folder = Folder::new(None);
+    folder.train(&config, 60, |t| if t == 130 { Order::Drop } else { Order::GoOn });
+    let (_, mut found) = disk::Checkpoints::open(&folder.checkpoints());
+    let body = found.good.swap_remove(0).1;
+    let journal = fs::read(folder.checkpoints().join("0.journal")).unwrap();
+    let stream = &mut Stream::new(2, "behind");
+    let mut counts = [0; 3];
+    for case in 0..600 {
+        fs::remove_dir_all(folder.checkpoints()).unwrap();
+        fs::create_dir(folder.checkpoints()).unwrap();
+        fs::write(folder.checkpoints().join("0.journal"), &journal).unwrap();
+        disk::Checkpoints::open(&folder.checkpoints()).0.write(&other(&body, stream)).unwrap();
+
+        let (record, checkpoints) = (folder.record(), folder.checkpoints());
+        let place =
+            Place { record: &record, checkpoints: Some((&checkpoints, Every::Steps(2))), expert: None };
+        let mut notes = Vec::new();
+        let mut steps = 0;
+        let began = Instant::now();
+        let result = train(
+            &config,
+            &place,
+            |news| {
+                if let News::Note(note) = news {
+                    notes.push(note);
+                }
+            },
+            |t| {
+                assert!(t <= config.steps);
+                steps += 1;
+                if steps == 5 { Order::Drop } else { Order::GoOn }
+            },
+        );
+        assert!(began.elapsed() < Duration::from_secs(5), "case {case}: {:?}: {notes:?}", began.elapsed());
+        let is_afresh = notes.last().is_some_and(|note| note == "starts afresh");
+        assert!(is_afresh || notes.last().is_some_and(|note| note.contains("goes on from")), "{notes:?}");
+        counts[if result.is_err() { 2 } else { usize::from(is_afresh) }] += 1;
+        assert!(!(is_afresh && result.is_err()), "case {case}: {result:?}");
+    }
+    println!("{} went on, {} started afresh, {} failed in a step", counts[0], counts[1], counts[2]);
+    assert!(counts[0] > 50 && counts[1] > 200, "{counts:?}");
+}
+
+/// The checkpoint `body` with one of its arrays changed, or its bytes.
+fn other(body: &[u8], stream: &mut Stream) -> Vec<u8> {
+    use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+    const NUMBERS: [u64; 7] = [
+        0,
+        u64::MAX,
+        i64::MAX as u64,
+        1 << 40,
+        f64::NAN.to_bits(),
+        1e308f64.to_bits(),
+        // Two numbers of float32.
+        0x7f7f_ffff_ff80_0000,
+    ];
+    let mut body = body.to_vec();
+    if stream.index(5) == 0 {
+        // Most of it is the header.
+        let at = stream.index(body.len().min(4000));
+        body[at] ^= 1 << stream.index(8);
+        return body;
+    }
+    let tensors = SafeTensors::deserialize(&body).unwrap();
+    let mut arrays: Vec<(String, Dtype, Vec<u8>)> =
+        tensors.iter().map(|(name, of)| (name.to_owned(), of.dtype(), of.data().to_vec())).collect();
+    arrays.sort_by(|a, b| a.0.cmp(&b.0));
+    let which = stream.index(arrays.len());
+    let (name, dtype, bytes) = &mut arrays[which];
+    let number = NUMBERS[stream.index(NUMBERS.len())].to_le_bytes();
+    match stream.index(6) {
+        0 => name.push('x'),
+        1 => *dtype = [Dtype::U8, Dtype::I64, Dtype::F16][stream.index(3)],
+        2 => bytes.truncate(bytes.len() / 16 * 8),
+        3 => bytes.extend(number),
+        4 => bytes.chunks_mut(8).for_each(|piece| piece.copy_from_slice(&number[..piece.len()])),
+        _ => {
+            let at = stream.index(bytes.len().div_ceil(8).max(1)) * 8;
+            if let Some(piece) = bytes.get_mut(at..) {
+                let size = piece.len().min(8);
+                piece[..size].copy_from_slice(&number[..size]);
+            }
+        }
+    }
+    let size = |dtype: Dtype| dtype.bitsize() / 8;
+    let views = arrays.iter().map(|(name, dtype, bytes)| {
+        let whole = bytes.len() / size(*dtype) * size(*dtype);
+        (name, TensorView::new(*dtype, vec![whole / size(*dtype)], &bytes[..whole]).unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
 }
 
 #[test]

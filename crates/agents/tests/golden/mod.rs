@@ -39,6 +39,11 @@ impl Golden {
             rewards: self.row("batch.reward", i),
             next_observations: self.row("batch.next_state", i),
             not_terminal: self.row("batch.not_done", i),
+            next_actions: if self.0.contains_key("batch.next_action") {
+                self.row("batch.next_action", i)
+            } else {
+                &[]
+            },
         }
     }
 

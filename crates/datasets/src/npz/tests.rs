@@ -102,7 +102,7 @@ fn what_cannot_be_read_is_named() {
     check(&npy("{'descr': '<f8', 'shape': (1,)}", &[0; 8]), "expected descr, fortran_order and shape");
     check(&npy(&f8("(-1,)"), &[]), "expected descr, fortran_order and shape");
     check(&npy(&f8("(2,)"), &[0; 15]), "found 15 bytes of 16");
-    check(&npy(&f8("(2,)"), &[0; 17]), "more bytes than its shape [2]");
+    check(&npy(&f8("(2,)"), &[0; 17]), "more bytes than its shape");
     check(&npy(&f8("(9000000000000000000, 9)"), &[]), "too large");
     check(&npy(&f8("(2000000000000000000,)"), &[0; 8]), "found 8 bytes of 16000000000000000000");
 }

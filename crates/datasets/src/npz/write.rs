@@ -13,6 +13,18 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 /// # Errors
 /// [`BadInput`] when the place cannot be written to.
 pub fn write(path: &Path, arrays: &[(&str, &Array)]) -> Result<()> {
+    write_by(CompressionMethod::Stored, path, arrays)
+}
+
+/// As [`write()`], compressed like `numpy.savez_compressed` does.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_compressed(path: &Path, arrays: &[(&str, &Array)]) -> Result<()> {
+    write_by(CompressionMethod::Deflated, path, arrays)
+}
+
+fn write_by(method: CompressionMethod, path: &Path, arrays: &[(&str, &Array)]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unwritable = |error: std::io::Error| {
         BadInput::new(format!("cannot write {}: {error}", path.display()))
@@ -27,15 +39,15 @@ pub fn write(path: &Path, arrays: &[(&str, &Array)]) -> Result<()> {
     #[cfg(unix)]
     aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut aside = aside.tempfile_in(folder).map_err(unwritable)?;
-    write_to(&mut aside, arrays).with_context(|| format!("cannot write {}", path.display()))?;
+    write_to(&mut aside, method, arrays).with_context(|| format!("cannot write {}", path.display()))?;
     aside.persist(path).map_err(|error| unwritable(error.error))?;
     Ok(())
 }
 
-fn write_to(file: impl Write + Seek, arrays: &[(&str, &Array)]) -> Result<()> {
+fn write_to(file: impl Write + Seek, method: CompressionMethod, arrays: &[(&str, &Array)]) -> Result<()> {
     let mut archive = ZipWriter::new(BufWriter::new(file));
     let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
+        .compression_method(method)
         .last_modified_time(DateTime::default())
         .unix_permissions(0o644)
         // Without it an array of 4 GiB or more cannot be written.

@@ -1,7 +1,8 @@
 //! Ant: run on four legs without jumping or rolling over.
 
+use super::Locomotion;
 use super::tasks::Version;
-use super::{Rules, concatenate};
+use crate::simulated::concatenate;
 use crate::{Action, numpy};
 use anyhow::{Context, Result};
 use mujoco::{Data, Model};
@@ -31,7 +32,7 @@ fn clipped(force: f64) -> f64 {
     force.clamp(-1.0, 1.0)
 }
 
-impl Rules for Ant {
+impl Locomotion for Ant {
     /// Of the torso's frame, which is from before the last `mj_step`'s integration, unlike `qpos[0]`.
     fn x(&self, data: &Data) -> f64 {
         data.xpos()[3 * self.torso]

@@ -1,12 +1,13 @@
 //! HalfCheetah: run fast with little effort. Both versions are the same.
 
-use super::{Rules, concatenate};
+use super::Locomotion;
+use crate::simulated::concatenate;
 use crate::{Action, numpy};
 use mujoco::Data;
 
 pub(crate) struct HalfCheetah;
 
-impl Rules for HalfCheetah {
+impl Locomotion for HalfCheetah {
     fn x(&self, data: &Data) -> f64 {
         data.qpos()[0]
     }

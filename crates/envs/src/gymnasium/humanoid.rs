@@ -1,7 +1,8 @@
 //! Humanoid: run on two legs without falling.
 
+use super::Locomotion;
 use super::tasks::Version;
-use super::{Rules, concatenate};
+use crate::simulated::concatenate;
 use crate::{Action, numpy};
 use mujoco::{Data, Model};
 
@@ -23,7 +24,7 @@ impl Humanoid {
     }
 }
 
-impl Rules for Humanoid {
+impl Locomotion for Humanoid {
     /// Of the centre of mass: `numpy.einsum`'s plain sum, in order, by NumPy's pairwise sum of the masses.
     fn x(&self, data: &Data) -> f64 {
         let mass = data.model().body_mass();

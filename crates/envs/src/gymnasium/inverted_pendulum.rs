@@ -1,13 +1,14 @@
 //! InvertedPendulum: keep the pole up.
 
+use super::Locomotion;
 use super::tasks::Version;
-use super::{Rules, concatenate};
 use crate::Action;
+use crate::simulated::concatenate;
 use mujoco::Data;
 
 pub(crate) struct InvertedPendulum(pub(crate) Version);
 
-impl Rules for InvertedPendulum {
+impl Locomotion for InvertedPendulum {
     fn x(&self, data: &Data) -> f64 {
         data.qpos()[0]
     }

@@ -1,31 +1,23 @@
 //! The table of the tasks.
 
 use super::terminations::{self, Termination};
-use super::{Rules, ant, half_cheetah, humanoid, inverted_pendulum, walkers};
+use super::{Locomotion, ant, half_cheetah, humanoid, inverted_pendulum, walkers};
 use crate::Spec;
+use crate::simulated::Noise;
 use anyhow::Result;
-use diagnostics::BadInput;
 use mujoco::Model;
 
 /// A row of the table.
-pub(crate) struct Task {
+#[derive(Clone)]
+pub(crate) struct Row {
     pub(crate) spec: Spec,
     /// nq, nv, nu and nbody of the model.
     pub(crate) sizes: (usize, usize, usize, usize),
     /// Of positions and of velocities, at a reset.
     pub(crate) reset_noise: (Noise, Noise),
-    pub(crate) rules: fn(&Model) -> Result<Box<dyn Rules>>,
+    pub(crate) locomotion: MakeLocomotion,
     /// `spec.ends`, by an observation.
     pub(crate) ends: Termination,
-}
-
-/// What is added to each entry of the reference pose.
-#[derive(Clone, Copy)]
-pub(crate) enum Noise {
-    /// Uniform on plus and minus this.
-    Uniform(f64),
-    /// Normal with this standard deviation.
-    Normal(f64),
 }
 
 /// The versions of Gymnasium's tasks.
@@ -42,16 +34,8 @@ impl Version {
     }
 }
 
-/// The task with this id.
-pub(crate) fn find(id: &str) -> Result<&'static Task, BadInput> {
-    TASKS
-        .iter()
-        .find(|task| task.spec.id == id)
-        .ok_or_else(|| BadInput::unknown("environment", id, TASKS.iter().map(|task| task.spec.id)))
-}
-
 /// The tasks by id.
-pub(crate) static TASKS: &[Task] = &[
+pub(crate) static ROWS: &[Row] = &[
     ant("Ant-v4", 27, |model| Ok(Box::new(ant::Ant::new(model, Version::V4)?))),
     ant("Ant-v5", 105, |model| Ok(Box::new(ant::Ant::new(model, Version::V5)?))),
     half_cheetah("HalfCheetah-v4"),
@@ -71,124 +55,144 @@ pub(crate) static TASKS: &[Task] = &[
     walker2d("Walker2d-v5", "walker2d_v5.xml", |_| Ok(Box::new(walkers::Walker2d(Version::V5)))),
 ];
 
-type MakeRules = fn(&Model) -> Result<Box<dyn Rules>>;
+type MakeLocomotion = fn(&Model) -> Result<Box<dyn Locomotion>>;
 
-const fn ant(id: &'static str, observation_dim: usize, rules: MakeRules) -> Task {
-    Task {
+const PACKAGE: &str = "gymnasium 1.4.0";
+
+const fn ant(id: &'static str, observation_dim: usize, locomotion: MakeLocomotion) -> Row {
+    Row {
         spec: Spec {
             id,
+            package: PACKAGE,
             observation_dim,
             action_dim: 8,
+            goal_dim: 0,
             action_limit: 1.0,
             max_episode_steps: 1000,
             frame_skip: 5,
             dt: 0.01 * 5.0,
+            reference_returns: None,
             ends: "torso outside 0.2 <= z <= 1.0, or a state that is not finite",
             model: "ant.xml",
         },
         sizes: (15, 14, 8, 14),
         reset_noise: (Noise::Uniform(0.1), Noise::Normal(0.1)),
-        rules,
+        locomotion,
         ends: terminations::ant,
     }
 }
 
-const fn half_cheetah(id: &'static str) -> Task {
-    Task {
+const fn half_cheetah(id: &'static str) -> Row {
+    Row {
         spec: Spec {
             id,
+            package: PACKAGE,
             observation_dim: 17,
             action_dim: 6,
+            goal_dim: 0,
             action_limit: 1.0,
             max_episode_steps: 1000,
             frame_skip: 5,
             dt: 0.01 * 5.0,
+            reference_returns: None,
             ends: "never",
             model: "half_cheetah.xml",
         },
         sizes: (9, 9, 6, 8),
         reset_noise: (Noise::Uniform(0.1), Noise::Normal(0.1)),
-        rules: |_| Ok(Box::new(half_cheetah::HalfCheetah)),
+        locomotion: |_| Ok(Box::new(half_cheetah::HalfCheetah)),
         ends: terminations::half_cheetah,
     }
 }
 
-const fn hopper(id: &'static str, rules: MakeRules) -> Task {
-    Task {
+const fn hopper(id: &'static str, locomotion: MakeLocomotion) -> Row {
+    Row {
         spec: Spec {
             id,
+            package: PACKAGE,
             observation_dim: 11,
             action_dim: 3,
+            goal_dim: 0,
             action_limit: 1.0,
             max_episode_steps: 1000,
             frame_skip: 4,
             dt: 0.002 * 4.0,
+            reference_returns: None,
             ends: "torso at z <= 0.7 or tilted by 0.2 rad, or a state beyond 100",
             model: "hopper.xml",
         },
         sizes: (6, 6, 3, 5),
         reset_noise: (Noise::Uniform(5e-3), Noise::Uniform(5e-3)),
-        rules,
+        locomotion,
         ends: terminations::hopper,
     }
 }
 
-const fn humanoid(id: &'static str, observation_dim: usize, rules: MakeRules) -> Task {
-    Task {
+const fn humanoid(id: &'static str, observation_dim: usize, locomotion: MakeLocomotion) -> Row {
+    Row {
         spec: Spec {
             id,
+            package: PACKAGE,
             observation_dim,
             action_dim: 17,
+            goal_dim: 0,
             action_limit: 0.4,
             max_episode_steps: 1000,
             frame_skip: 5,
             dt: 0.003 * 5.0,
+            reference_returns: None,
             ends: "torso outside 1.0 < z < 2.0",
             model: "humanoid.xml",
         },
         sizes: (24, 23, 17, 14),
         reset_noise: (Noise::Uniform(1e-2), Noise::Uniform(1e-2)),
-        rules,
+        locomotion,
         ends: terminations::humanoid,
     }
 }
 
-const fn inverted_pendulum(id: &'static str, rules: MakeRules) -> Task {
-    Task {
+const fn inverted_pendulum(id: &'static str, locomotion: MakeLocomotion) -> Row {
+    Row {
         spec: Spec {
             id,
+            package: PACKAGE,
             observation_dim: 4,
             action_dim: 1,
+            goal_dim: 0,
             action_limit: 3.0,
             max_episode_steps: 1000,
             frame_skip: 2,
             dt: 0.02 * 2.0,
+            reference_returns: None,
             ends: "pole tilted by more than 0.2 rad",
             model: "inverted_pendulum.xml",
         },
         sizes: (2, 2, 1, 3),
         reset_noise: (Noise::Uniform(0.01), Noise::Uniform(0.01)),
-        rules,
+        locomotion,
         ends: terminations::inverted_pendulum,
     }
 }
 
-const fn walker2d(id: &'static str, model: &'static str, rules: MakeRules) -> Task {
-    Task {
+const fn walker2d(id: &'static str, model: &'static str, locomotion: MakeLocomotion) -> Row {
+    Row {
         spec: Spec {
             id,
+            package: PACKAGE,
             observation_dim: 17,
             action_dim: 6,
+            goal_dim: 0,
             action_limit: 1.0,
             max_episode_steps: 1000,
             frame_skip: 4,
             dt: 0.002 * 4.0,
+            reference_returns: None,
             ends: "torso outside 0.8 < z < 2.0 or tilted by 1 rad",
             model,
         },
         sizes: (9, 9, 6, 8),
         reset_noise: (Noise::Uniform(5e-3), Noise::Uniform(5e-3)),
-        rules,
+        locomotion,
         ends: terminations::walker2d,
     }
 }

@@ -1,6 +1,6 @@
 //! Hopper and Walker2d: walk in the plane without falling.
 
-use super::Rules;
+use super::Locomotion;
 use super::tasks::Version;
 use crate::{Action, numpy};
 use mujoco::Data;
@@ -31,7 +31,7 @@ impl Walker2d {
     }
 }
 
-impl Rules for Hopper {
+impl Locomotion for Hopper {
     fn x(&self, data: &Data) -> f64 {
         data.qpos()[0]
     }
@@ -45,7 +45,7 @@ impl Rules for Hopper {
     }
 }
 
-impl Rules for Walker2d {
+impl Locomotion for Walker2d {
     fn x(&self, data: &Data) -> f64 {
         data.qpos()[0]
     }

@@ -4,7 +4,6 @@ use crate::install::{Setup, is_complete};
 use crate::packages::{Package, Wheel};
 use anyhow::{Context, Result};
 use diagnostics::BadInput;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ pub(crate) fn fetch(setup: &Setup, package: &Package, folder: &Path) -> Result<(
         let help = format!("build libmujoco {} for it and set {}", package.version, package.variable);
         return Err(BadInput::new(message).help(help).into());
     };
-    let Some(python) = program(setup, "python3") else {
+    let Some(python) = fetch::program(&setup.path, "python3") else {
         let message = format!(
             "{title} ({}) is neither in {} nor can it be fetched: no `python3` on PATH",
             package.purpose,
@@ -48,25 +47,6 @@ pub(crate) fn fetch(setup: &Setup, package: &Package, folder: &Path) -> Result<(
     publish(package, &staged, folder, scratch.path())
 }
 
-/// The first executable `name` on the setup's PATH.
-pub(crate) fn program(setup: &Setup, name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&setup.path)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(name))
-        .find(|path| is_executable(path))
-}
-
-#[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
-}
-
 fn download(setup: &Setup, package: &Package, python: &Path, scratch: &Path) -> Result<PathBuf> {
     let into = scratch.join("download");
     let output = Command::new(python)
@@ -87,7 +67,7 @@ fn download(setup: &Setup, package: &Package, python: &Path, scratch: &Path) -> 
             package.title(),
             output.status,
             python.display(),
-            tail(&output.stderr, 8)
+            fetch::tail(&output.stderr, 8)
         );
         return Err(BadInput::new(message).help(remedy()).into());
     }
@@ -100,20 +80,9 @@ fn download(setup: &Setup, package: &Package, python: &Path, scratch: &Path) -> 
     })
 }
 
-/// The last lines of a program's output, indented.
-fn tail(bytes: &[u8], lines: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..]
-        .iter()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 fn verify(package: &Package, wheel: &Wheel, download: &Path) -> Result<()> {
-    let bytes = fs::read(download).with_context(|| format!("cannot read {}", download.display()))?;
-    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (_, found) =
+        fetch::digest(download).with_context(|| format!("cannot read {}", download.display()))?;
     if found == wheel.sha256 {
         return Ok(());
     }
@@ -136,8 +105,10 @@ fn unpack(package: &Package, wheel: &Path, staged: &Path) -> Result<()> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?)?;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index)?;
-        let Some(name) = package.kept(&member.name()?).map(str::to_owned) else { continue };
-        std::io::copy(&mut member, &mut File::create(staged.join(name))?)?;
+        let Some(name) = package.kept(&member.name()?) else { continue };
+        let path = staged.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(staged))?;
+        std::io::copy(&mut member, &mut File::create(path)?)?;
     }
     fs::write(staged.join("complete"), format!("{}\n", package.title()))?;
     anyhow::ensure!(is_complete(staged, package), "{} lacks {}", package.title(), package.key_file);
@@ -185,8 +156,7 @@ mod tests {
             archive.write_all(text.as_bytes()).unwrap();
         }
         archive.finish().unwrap();
-        let sha256: String =
-            Sha256::digest(fs::read(&wheel).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let (_, sha256) = fetch::digest(&wheel).unwrap();
         let python = place.path().join("python3");
         let script = "#!/bin/sh\nwhile [ \"$1\" != -d ]; do shift; done\nmkdir -p \"$2\" && cp";
         fs::write(&python, format!("{script} '{}' \"$2\"\n", wheel.display())).unwrap();
@@ -199,8 +169,8 @@ mod tests {
             purpose: "a test",
             wheels: Box::leak(Box::new([Wheel { arch: None, sha256: sha256.leak(), size: "1 kB" }])),
             members: &[
-                Member { folder: "small/", suffix: ".xml" },
-                Member { folder: "small-1.0/", suffix: "LICENSE" },
+                Member { folder: "small/", suffix: ".xml", into: "" },
+                Member { folder: "small-1.0/", suffix: "LICENSE", into: "" },
             ],
             key_file: "key.xml",
             variable: "REPRISE_SMALL",

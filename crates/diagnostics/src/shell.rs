@@ -21,5 +21,6 @@ mod tests {
         check("", "''");
         check("a b", "'a b'");
         check("$(rm)'s", "'$(rm)'\\''s'");
+        check("a\nb\\", "'a\nb\\'");
     }
 }

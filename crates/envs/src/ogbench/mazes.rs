@@ -1,0 +1,150 @@
+//! PointMaze and AntMaze (`ogbench/locomaze`): move from one cell to another. The reward is −1 until the goal is reached,
+//! which ends the episode.
+//!
+//! The goal's two numbers are its x and y, the centre of the task's cell.
+
+use super::{PACKAGE, SuccessTiming, ids};
+use crate::maze::{Cell, Maze, distance};
+use crate::mjcf::Element;
+use crate::simulated::{Noise, Outcome, Rules, add_noise, concatenate, write_controls};
+use crate::tasks::{Make, Task, check_sizes, leak};
+use crate::{Action, Spec};
+use mujoco::install::{self, Setup};
+use mujoco::{Data, Model};
+use streams::Stream;
+
+/// Who moves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// A point that an action pushes on by up to 0.2.
+    Point,
+    /// D4RL's ant.
+    Ant,
+}
+
+/// Start and goal of tasks 1 to 5, (row, column).
+type Ways = [[(usize, usize); 2]; 5];
+
+/// Name, maze and tasks.
+const MAZES: [(&str, Maze, Ways); 3] = [
+    (
+        "medium",
+        Maze::MEDIUM,
+        [[(1, 1), (6, 6)], [(6, 1), (1, 6)], [(5, 3), (4, 2)], [(6, 5), (6, 1)], [(2, 6), (1, 1)]],
+    ),
+    (
+        "large",
+        Maze::LARGE,
+        [[(1, 1), (7, 10)], [(5, 4), (7, 1)], [(7, 4), (1, 10)], [(3, 8), (5, 4)], [(1, 1), (5, 4)]],
+    ),
+    (
+        "giant",
+        Maze::GIANT,
+        [[(1, 1), (10, 14)], [(1, 14), (10, 1)], [(8, 14), (1, 1)], [(8, 3), (5, 12)], [(5, 9), (3, 8)]],
+    ),
+];
+
+pub(super) fn tasks() -> impl Iterator<Item = Task> {
+    let bodies = [("pointmaze", Body::Point), ("antmaze", Body::Ant)];
+    bodies.into_iter().flat_map(|(name, body)| {
+        MAZES.into_iter().flat_map(move |(size, maze, ways)| {
+            ids(&format!("{name}-{size}"), 1).into_iter().map(move |(id, task, timing)| {
+                let [start, goal] = ways[task - 1].map(|(row, column)| maze.centre(Cell { row, column }));
+                Task { spec: spec(leak(id), body), make: make(body, maze, start, goal, timing) }
+            })
+        })
+    })
+}
+
+fn spec(id: &'static str, body: Body) -> Spec {
+    let (observation_dim, action_dim, model, ends) = match body {
+        Body::Point => (2, 2, "locomaze/assets/point.xml", "within 1 of the goal"),
+        Body::Ant => (29, 8, "locomaze/assets/ant.xml", "within 0.5 of the goal"),
+    };
+    Spec {
+        id,
+        package: PACKAGE,
+        observation_dim,
+        action_dim,
+        goal_dim: 2,
+        action_limit: 1.0,
+        max_episode_steps: 1000,
+        frame_skip: 5,
+        dt: 0.02 * 5.0,
+        reference_returns: None,
+        ends,
+        model,
+    }
+}
+
+fn make(body: Body, maze: Maze, start: [f64; 2], goal: [f64; 2], timing: SuccessTiming) -> Make {
+    Box::new(move |spec| {
+        let folder = install::ogbench(&Setup::from_process())?;
+        let mut xml = Element::read(&folder.join(spec.model))?;
+        let (rows, columns) = maze.size();
+        let (x, y) = (2.0 * (columns as f64 - 3.0), 2.0 * (rows as f64 - 3.0));
+        let floor = xml.named("geom", "floor")?;
+        floor.set("pos", &format!("{x} {y} 0"));
+        floor.set("size", &format!("{} {} 0.2", 2 * columns, 2 * rows));
+        maze.build(xml.child("worldbody")?);
+        let model = Model::from_xml(&xml.to_xml(), &folder)?;
+        let (sizes, radius) = match body {
+            Body::Point => ((2, 2, 2), 1.0),
+            Body::Ant => ((15, 14, 8), 0.5),
+        };
+        check_sizes(&model, sizes, &folder)?;
+        Ok((model, Box::new(MazeTask { body, start, goal, radius, timing, frame_skip: spec.frame_skip })))
+    })
+}
+
+struct MazeTask {
+    body: Body,
+    start: [f64; 2],
+    goal: [f64; 2],
+    /// How near the goal counts as there.
+    radius: f64,
+    timing: SuccessTiming,
+    frame_skip: u32,
+}
+
+impl MazeTask {
+    fn advance(&self, data: &mut Data, action: Action<'_>) {
+        if self.body == Body::Ant {
+            write_controls(data, action);
+        } else {
+            let qpos = data.qpos_mut().iter_mut();
+            match action {
+                Action::F32(action) => qpos.zip(action).for_each(|(q, &a)| *q += f64::from(0.2 * a)),
+                Action::F64(action) => qpos.zip(action).for_each(|(q, &a)| *q += 0.2 * a),
+            }
+            data.qvel_mut().fill(0.0);
+        }
+        data.step(self.frame_skip);
+    }
+}
+
+impl Rules for MazeTask {
+    fn begin(&mut self, data: &mut Data, stream: &mut Stream, goal: &mut [f64]) {
+        goal.copy_from_slice(&self.goal);
+        add_noise(data, stream, (Noise::Uniform(0.1), Noise::Normal(0.1)));
+        let start = self.start.map(|centre| centre + stream.uniform_in(-1.0, 1.0));
+        data.qpos_mut()[..2].copy_from_slice(&start);
+    }
+
+    fn step(&mut self, data: &mut Data, action: Action<'_>, goal: &[f64]) -> Outcome {
+        let was_there = distance(data.qpos(), goal) <= self.radius;
+        self.advance(data, action);
+        let is_there = match self.timing {
+            SuccessTiming::Pre => was_there,
+            SuccessTiming::Post => distance(data.qpos(), goal) <= self.radius,
+        };
+        Outcome { reward: f64::from(is_there) - 1.0, terminated: is_there, success: Some(is_there) }
+    }
+
+    fn observe(&mut self, data: &Data, observation: &mut [f64]) {
+        match self.body {
+            Body::Point => observation.copy_from_slice(data.qpos()),
+            Body::Ant => concatenate(observation, &[data.qpos(), data.qvel()]),
+        }
+    }
+}

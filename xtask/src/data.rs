@@ -1,0 +1,260 @@
+//! `data list|get|verify|inspect`.
+
+use crate::args::{DataVerb, PlacesArgs};
+use crate::{exit, say, say_json};
+use anyhow::Result;
+use datasets::{Found, Known, Manifest, Places, Published, Report, Spread};
+use diagnostics::BadInput;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn data(verb: &DataVerb) -> Result<u8> {
+    match verb {
+        DataVerb::List { part, places, json } => list(part, &Open::new(places)?, json.json)?,
+        DataVerb::Get { set, places } => get(set, &Open::new(places)?)?,
+        DataVerb::Verify { set, places, json } => verify(set, &Open::new(places)?, json.json)?,
+        DataVerb::Inspect { file, places, json } => inspect(file, places, json.json)?,
+    }
+    Ok(exit::FINE)
+}
+
+/// What there is, and where to look for it.
+struct Open {
+    manifest: Manifest,
+    places: Places,
+}
+
+impl Open {
+    fn new(args: &PlacesArgs) -> Result<Self> {
+        let manifest = match &args.manifest {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    BadInput::new(format!("cannot read {}: {error}", path.display()))
+                        .help("name a file laid out as crates/datasets/src/manifest.toml is")
+                })?;
+                Manifest::parse(&path.display().to_string(), &text)?
+            }
+            None => Manifest::built_in()?,
+        };
+        Ok(Self { manifest, places: Places::from_process(args.data_dir.clone())? })
+    }
+
+    /// The files of the named sets.
+    fn chosen(&self, sets: &[String]) -> Result<Vec<&Published>, BadInput> {
+        let files: Vec<Vec<&Published>> =
+            sets.iter().map(|set| self.manifest.set(set)).collect::<Result<_, _>>()?;
+        Ok(files.concat())
+    }
+}
+
+/// A line of `list --json`.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    published: &'a Published,
+    /// Where a file of this name and length is.
+    path: Option<PathBuf>,
+}
+
+fn list(parts: &[String], open: &Open, json: bool) -> Result<()> {
+    let wanted =
+        |file: &&Published| parts.is_empty() || parts.iter().any(|part| file.set.contains(&part[..]));
+    let files: Vec<Listed<'_>> = open
+        .manifest
+        .files()
+        .iter()
+        .filter(wanted)
+        .map(|published| Listed { published, path: open.places.glance(published) })
+        .collect();
+    if files.is_empty() {
+        return Err(open.manifest.set(&parts.join(" ")).map(drop).err().unwrap_or_else(nothing).into());
+    }
+    if json {
+        return say_json(&files);
+    }
+    let width = files.iter().map(|file| file.published.set.len()).max().unwrap_or(0);
+    let mut family = "";
+    for Listed { published, path } in &files {
+        if published.family != family {
+            family = &published.family;
+            say(format!("{family}: {} ({})", published.about, published.licence));
+        }
+        let size = published.size.map_or_else(|| "-".to_owned(), megabytes);
+        let hash = published.sha256.as_deref().map_or("no hash known", |hash| &hash[..12]);
+        let place = path.as_ref().map_or_else(|| "not here".to_owned(), |path| path.display().to_string());
+        say(format!("  {:width$}  {size:>9}  {hash:13}  {place}", published.set));
+    }
+    Ok(())
+}
+
+fn nothing() -> BadInput {
+    BadInput::new("no data set has these words in its name")
+        .help("`cargo xtask data list` shows what there is")
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn get(sets: &[String], open: &Open) -> Result<()> {
+    for published in open.chosen(sets)? {
+        let bar = bar(published);
+        let got = open.places.get(published, &mut |bytes| bar.set_position(bytes));
+        bar.finish_and_clear();
+        let (found, fetched) = got?;
+        let how = if fetched { "fetched" } else { "is here" };
+        say(format!("{} {how}: {} ({})", published.set, found.path.display(), known(&found)));
+    }
+    Ok(())
+}
+
+/// On a terminal, how much of a file is there.
+fn bar(published: &Published) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix}  {bytes} of {total_bytes}  {bytes_per_sec}  {eta}");
+    let bar = published.size.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_prefix(published.file.clone());
+    bar
+}
+
+fn known(found: &Found) -> String {
+    match found.known {
+        Known::Published => "its SHA-256 is the published one".to_owned(),
+        Known::SameAsFetched => format!("nobody publishes a hash; SHA-256 {} as fetched", found.sha256),
+        Known::ByName => format!("nobody publishes a hash; SHA-256 {}", found.sha256),
+        Known::Another => format!("another file: SHA-256 {}", found.sha256),
+    }
+}
+
+/// A line of `verify --json`.
+#[derive(Serialize)]
+struct Verified {
+    set: String,
+    file: String,
+    path: PathBuf,
+    sha256: String,
+    known: Known,
+}
+
+fn verify(sets: &[String], open: &Open, json: bool) -> Result<()> {
+    let files = if sets.is_empty() { open.manifest.files().iter().collect() } else { open.chosen(sets)? };
+    let mut verified = Vec::new();
+    for published in files {
+        match open.places.find(published)? {
+            Some(found) => verified.push((published, found)),
+            None if sets.is_empty() => {}
+            None => return Err(open.places.missing(published, "is not here").into()),
+        }
+    }
+    if json {
+        let line = |(published, found): &(&Published, Found)| Verified {
+            set: published.set.clone(),
+            file: published.file.clone(),
+            path: found.path.clone(),
+            sha256: found.sha256.clone(),
+            known: found.known,
+        };
+        say_json(&verified.iter().map(line).collect::<Vec<_>>())?;
+    } else {
+        for (published, found) in &verified {
+            say(format!("{}: {}: {}", published.set, found.path.display(), known(found)));
+        }
+        if verified.is_empty() {
+            say("no published data set is here; `cargo xtask data list` shows what there is");
+        }
+    }
+    let wrong: Vec<String> = verified
+        .iter()
+        .filter(|(_, found)| found.known == Known::Another)
+        .map(|(published, found)| wrong(published, found, &open.manifest))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(BadInput::new(wrong.join("\n"))
+        .help("move it away; `cargo xtask data get` fetches the published one")
+        .into())
+}
+
+/// A file that has the name of another.
+fn wrong(published: &Published, found: &Found, manifest: &Manifest) -> String {
+    let size = found.path.metadata().map_or(0, |metadata| metadata.len());
+    let is = manifest.by_content(size, &found.sha256);
+    let is = is.map(|is| format!("; it is {}", is.set)).unwrap_or_default();
+    let expected = published.sha256.as_deref().unwrap_or("the one noted beside it");
+    format!(
+        "{} is not the file of {}: found {size} bytes of SHA-256 {}, expected {} of {expected}{is}",
+        found.path.display(),
+        published.set,
+        found.sha256,
+        published.size.map_or_else(|| "any number".to_owned(), |size| format!("{size} bytes")),
+    )
+}
+
+/// What `inspect --json` says.
+#[derive(Serialize)]
+struct Inspected<'a> {
+    /// The published data set that this file is, by its hash.
+    set: Option<&'a str>,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+fn inspect(file: &str, places: &PlacesArgs, json: bool) -> Result<()> {
+    let open = Open::new(places)?;
+    for path in files(file, &open)? {
+        let report = datasets::inspect(&path)?;
+        let set = open.manifest.by_content(report.size, &report.sha256).map(|published| &published.set[..]);
+        if json {
+            say_json(&Inspected { set, report: &report })?;
+        } else {
+            say(describe(&report, set));
+        }
+    }
+    Ok(())
+}
+
+/// A file, or those of a data set that is here.
+fn files(file: &str, open: &Open) -> Result<Vec<PathBuf>> {
+    let looks_like_a_file = Path::new(file).exists() || Path::new(file).extension().is_some();
+    if looks_like_a_file {
+        return Ok(vec![PathBuf::from(file)]);
+    }
+    let of = |published| match open.places.find(published)? {
+        Some(found) => Ok(found.path),
+        None => Err(open.places.missing(published, "is not here").into()),
+    };
+    open.manifest.set(file)?.into_iter().map(of).collect()
+}
+
+fn describe(report: &Report, set: Option<&str>) -> String {
+    let optional = |count: Option<usize>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let spread = |spread: Option<Spread>| match spread {
+        Some(Spread { mean, std, min, max }) => format!("mean {mean:.3}, std {std:.3}, {min:.3} to {max:.3}"),
+        None => "-".to_owned(),
+    };
+    let mut lines = vec![
+        report.file.display().to_string(),
+        format!("  published as  {}", set.unwrap_or("no data set whose hash is known")),
+        format!("  layout        {}", report.layout.title()),
+        format!("  sha256        {} ({} bytes)", report.sha256, report.size),
+        format!("  rows          {}, {} transitions", report.rows, optional(report.transitions)),
+        format!("  episodes      {}, {} rows after the last", report.episodes, report.unfinished_rows),
+        format!("  terminals     {}", report.terminals),
+        format!("  timeouts      {}", optional(report.timeouts)),
+        format!("  returns       {}", spread(report.returns)),
+        format!("  lengths       {}", spread(report.lengths)),
+    ];
+    let width = report.arrays.iter().map(|array| array.name.len()).max().unwrap_or(0);
+    for array in &report.arrays {
+        let shape = array.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
+        let range = match (array.min, array.max, array.mean) {
+            (Some(min), Some(max), Some(mean)) => format!("{min:.4} to {max:.4}, mean {mean:.4}"),
+            _ => String::new(),
+        };
+        let hash = array.sha256_f32.as_deref().map_or("", |hash| &hash[..12]);
+        lines.push(format!("  {:width$}  {:8} {shape:14} {hash:12}  {range}", array.name, array.dtype));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,48 @@
+//! `run`: one run of a plan file, for whoever starts it: a task of Slurm's, or a printed command.
+
+use crate::args::RunArgs;
+use crate::campaign::Campaign;
+use crate::{exit, runner};
+use anyhow::{Context, Result};
+use diagnostics::BadInput;
+use engines::Standing;
+use experiment::Store;
+use signal_hook::consts::SIGUSR1;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) fn run(args: &RunArgs) -> Result<u8> {
+    let plan = Campaign::read(&args.plan)?;
+    let count = plan.runs.len();
+    if args.index >= count {
+        let found = format!("{} has no run {}: expected 0 to {}", args.plan.display(), args.index, count - 1);
+        return Err(BadInput::new(found).into());
+    }
+    let campaign = plan.only(&[args.index]);
+    let store = Store::open(&campaign.results, &campaign.paper)?;
+    if campaign.standing(&store, 0) == Standing::Recorded {
+        return Ok(exit::FINE);
+    }
+    if let Some(expert) = campaign.missing_expert(0) {
+        eprintln!("the expert of this run is not recorded yet: {}", expert.display());
+        eprintln!("  help: make that run first; it is one of those before the empty line");
+        return Ok(exit::INCOMPLETE);
+    }
+    training::device(campaign.runs[0].config.device)?;
+    let stop = runner::stop_on_signals()?;
+    // Of Slurm's: the time is nearly over.
+    let is_late = Arc::new(AtomicBool::new(false));
+    for flag in [&stop, &is_late] {
+        signal_hook::flag::register(SIGUSR1, Arc::clone(flag)).context("failed to watch for signals")?;
+    }
+    let summary = runner::locally(&campaign, &store, 1, &stop)?;
+    if summary.stopped == 0 {
+        return Ok(if summary.failed == 0 { exit::FINE } else { exit::INCOMPLETE });
+    }
+    if is_late.load(Ordering::Relaxed) && engines::requeue()? {
+        eprintln!("the time limit is near: Slurm runs this task again, from its last checkpoint");
+    } else {
+        eprintln!("stopped; the same command goes on from its last checkpoint");
+    }
+    Ok(exit::INCOMPLETE)
+}
