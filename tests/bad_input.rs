@@ -140,7 +140,11 @@ fn every_message_is_the_one_on_record() {
         "an arm that is evaluated by itself",
         &PLAN,
         &|c| {
-            c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }")
+            c.spoil(
+                protocol,
+                "algorithm = \"td3\"",
+                "algorithm = \"td3\"\nset = { evaluation.episodes = 1 }",
+            );
         },
         &[],
     );
