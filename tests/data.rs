@@ -107,7 +107,7 @@ impl Place {
         let urls = urls.iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(", ");
         let manifest = format!(
             "schema = 1\n[[family]]\nname = \"t\"\nabout = \"a test\"\nlicence = \"MIT\"\nurls = [{urls}]\n\
-             stand_in = \"gen/{{name}}\"\nfiles = [{{ set = \"t/small-v0\", file = \"{NAME}\"{size}{sha256} }}]\n"
+             files = [{{ set = \"t/small-v0\", file = \"{NAME}\"{size}{sha256} }}]\n"
         );
         fs::write(folder.path().join("manifest.toml"), manifest).unwrap();
         Self(folder)
@@ -249,7 +249,6 @@ fn another_file_is_never_put_in_its_place() {
         "looked in  ",
         &format!("looked for {NAME}, {} bytes, SHA-256 {}", other.len(), sha256(&fixture())),
         "curl -fL -C - -o",
-        "cargo xtask data generate gen/small",
     ] {
         assert!(text.contains(expect), "{expect:?} is not in\n{text}");
     }

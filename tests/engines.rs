@@ -395,7 +395,8 @@ fn a_requeue(cluster: &Cluster, expected: &[BTreeMap<PathBuf, Vec<u8>>; 2]) {
     let id = cluster.queue()[0].split(' ').next().unwrap().to_owned();
     cluster.call("scancel", &["--batch", "--signal=USR1", &format!("{id}_0")]);
     wait("the task to go back", || cluster.queue() == [format!("{id} 0 PENDING")]);
-    // It would wait for two minutes.
+    // It would wait for two minutes, and in the second of its end the node takes no task of this id.
+    std::thread::sleep(Duration::from_secs(2));
     wait("the task to run again", || {
         cluster.call("scontrol", &["update", &format!("JobId={id}_0"), "StartTime=now"]);
         cluster.queue() != [format!("{id} 0 PENDING")]

@@ -40,7 +40,7 @@ IDS = {
     "cube-double-singletask-task1-v0": ["f64"],
     "puzzle-3x3-singletask-task1-v0": ["f32"],
     "puzzle-4x4-singletask-task1-v0": ["f64"],
-    "scene-singletask-task1-v0": ["f64"],
+    "scene-singletask-task1-v0": ["f32"],
 }
 # They solve linear systems.
 NEAR = {env_id for env_id in IDS if env_id.startswith(("cube", "puzzle", "scene"))}

@@ -538,7 +538,8 @@ mod tests {
             let fitted = mpdp.dynamics.fitted().unwrap().clone();
             mpdp.dynamics.load(&weights, fitted).unwrap();
         };
-        let cases: [(MpdpConfig, &dyn Fn(&mut Mpdp)); 5] = [
+        type Change<'a> = &'a dyn Fn(&mut Mpdp);
+        let cases: [(MpdpConfig, Change<'_>); 5] = [
             (MpdpConfig { plan: one, ..config() }, &fit),
             (MpdpConfig { error_threshold: 0.0, ..config() }, &fit),
             (MpdpConfig { error_threshold: -5.0, threshold_scale: ErrorScale::Sum, ..config() }, &fit),

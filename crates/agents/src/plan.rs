@@ -129,10 +129,9 @@ pub fn plan(
             (0..rows.len() as u32).filter(|i| which(fate[*i as usize])).collect()
         };
         // A step that goes on pays its reward, and so does every other where the rule says so.
-        let paid = places(&|fate| match (fate, config.stop) {
-            (Fate::GoesOn, Stop::Q | Stop::Printed)
-            | (Fate::GoesOn | Fate::Uncertain | Fate::Ends, Stop::V) => true,
-            _ => false,
+        let paid = places(&|fate| match config.stop {
+            Stop::Q | Stop::Printed => fate == Fate::GoesOn,
+            Stop::V => fate != Fate::Broken,
         });
         plan.add(&of(&rows, &paid), share, &select(&soft_reward, &paid)?)?;
         let by_q = places(&|fate| match config.stop {

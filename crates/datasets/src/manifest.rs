@@ -24,8 +24,6 @@ pub struct Published {
     pub sha256: Option<String>,
     /// Where it is, the origin first, then mirrors.
     pub urls: Vec<String>,
-    /// The data set that can be generated in its stead.
-    pub stand_in: Option<String>,
     /// The family's name.
     pub family: String,
     /// What there is to know about the family.
@@ -49,8 +47,6 @@ struct Family {
     licence: String,
     /// Addresses, with `{file}` for a file's name.
     urls: Vec<String>,
-    /// With `{name}` for the set's name, less its version.
-    stand_in: Option<String>,
     files: Vec<Line>,
 }
 
@@ -137,21 +133,16 @@ impl Manifest {
 
 impl Family {
     fn files(self) -> Vec<Published> {
-        let Family { name, about, licence, urls, stand_in, files } = self;
-        let publish = |line: Line| {
-            let short = line.set.rsplit('/').next().unwrap_or_default();
-            let short = short.rsplit_once("-v").map_or(short, |(short, _)| short);
-            Published {
-                urls: urls.iter().map(|url| url.replace("{file}", &line.file)).collect(),
-                stand_in: stand_in.as_ref().map(|stand_in| stand_in.replace("{name}", short)),
-                family: name.clone(),
-                about: about.clone(),
-                licence: licence.clone(),
-                set: line.set,
-                file: line.file,
-                size: line.size,
-                sha256: line.sha256,
-            }
+        let Family { name, about, licence, urls, files } = self;
+        let publish = |line: Line| Published {
+            urls: urls.iter().map(|url| url.replace("{file}", &line.file)).collect(),
+            family: name.clone(),
+            about: about.clone(),
+            licence: licence.clone(),
+            set: line.set,
+            file: line.file,
+            size: line.size,
+            sha256: line.sha256,
         };
         files.into_iter().map(publish).collect()
     }
@@ -209,7 +200,6 @@ mod tests {
         assert_eq!(sets("ogbench"), 85);
         let large = &manifest.set("antmaze-large-play-v2").unwrap()[0];
         assert_eq!(large.size, Some(230_880_653));
-        assert_eq!(large.stand_in.as_deref(), Some("gen/antmaze-large-play"));
         assert_eq!(manifest.by_content(230_880_653, large.sha256.as_deref().unwrap()), Some(*large));
         assert_eq!(manifest.set("ogbench/cube-double-play-v0").unwrap().len(), 2);
     }

@@ -164,11 +164,6 @@ impl Places {
             help += &format!("\n    or from {mirror}");
         }
         help += &format!("\n    cargo xtask data verify {} --data-dir {}", wanted.set, self.data.display());
-        if let Some(stand_in) = &wanted.stand_in {
-            help += &format!(
-                "\n  or make a stand-in, whose scores compare with no published ones:\n    cargo xtask data generate {stand_in}"
-            );
-        }
         BadInput::new(format!(
             "data set {} {why}\n  looked in  {}\n  looked for {file}, {size}, {hash}",
             wanted.set,

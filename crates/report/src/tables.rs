@@ -5,7 +5,7 @@ use crate::results::{Comparison, FinalScore, Lies, final_scores, same_task};
 use crate::study::{State, Study};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{Answer, Gain, Verdict, task_gain};
-use experiment::{Metric, Reading};
+use experiment::{Claim, Metric, Reading};
 
 fn whole(x: f64) -> String {
     grouped(x, 0)
@@ -129,7 +129,8 @@ pub fn gains(study: &Study) -> Table {
     columns.push(("average", Align::Right));
     let mut table = Table::new(columns);
     let mut seen: Vec<Reading> = Vec::new();
-    for claim in study.experiment.claims.claim.iter().filter(|claim| claim.metric == Metric::RelativeGain) {
+    let is_gain = |claim: &&Claim| claim.metric == Metric::RelativeGain && claim.of.is_none();
+    for claim in study.experiment.claims.claim.iter().filter(is_gain) {
         for reading in &claim.reading {
             if seen.iter().any(|other| other.id == reading.id) {
                 continue;
