@@ -56,6 +56,17 @@ pub struct Drawn {
     pub next_observations: Vec<f32>,
 }
 
+impl Drawn {
+    /// Puts the transitions of `other` after these.
+    pub fn append(&mut self, other: &Self) {
+        self.observations.extend_from_slice(&other.observations);
+        self.actions.extend_from_slice(&other.actions);
+        self.rewards.extend_from_slice(&other.rewards);
+        self.not_terminal.extend_from_slice(&other.not_terminal);
+        self.next_observations.extend_from_slice(&other.next_observations);
+    }
+}
+
 impl Replay {
     /// An empty buffer for `capacity` transitions.
     #[must_use]

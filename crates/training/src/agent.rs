@@ -135,6 +135,8 @@ fn iql_config(settings: &IqlSettings, policy_decay: Option<u64>) -> IqlConfig {
         beta: settings.beta,
         weight_limit: settings.weight_limit,
         dropout: settings.dropout,
+        unit: Unit::Relu,
+        layer_norm: false,
         clip_actions: true,
     }
 }

@@ -1,7 +1,8 @@
 //! Data sets to learn from.
 
 use anyhow::Result;
-use datasets::{Expected, Replay};
+use datasets::Replay;
+use datasets::offline::{self, Expected};
 use envs::Spec;
 use experiment::DataSettings;
 use std::path::Path;
@@ -11,9 +12,9 @@ pub(crate) fn load(file: &Path, settings: &DataSettings, spec: &Spec) -> Result<
     let expected = Expected {
         observation_dim: spec.observation_dim,
         action_dim: spec.action_dim,
-        max_episode_steps: spec.max_episode_steps,
+        max_episode_steps: spec.max_episode_steps as usize,
     };
-    let mut data = datasets::load(file, &expected)?;
+    let mut data = offline::load(file, &expected)?;
     data.map_rewards(|reward| settings.rewards.of(reward));
     Ok(data)
 }
