@@ -29,6 +29,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
         return Ok(exit::INCOMPLETE);
     }
     training::device(campaign.runs[0].config.device)?;
+    envs::make(&campaign.runs[0].config.task)?;
     let stop = runner::stop_on_signals()?;
     // Of Slurm's: the time is nearly over.
     let is_late = Arc::new(AtomicBool::new(false));
@@ -39,10 +40,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     if summary.stopped == 0 {
         return Ok(if summary.failed == 0 { exit::FINE } else { exit::INCOMPLETE });
     }
-    if is_late.load(Ordering::Relaxed) && engines::requeue()? {
-        eprintln!("the time limit is near: Slurm runs this task again, from its last checkpoint");
-    } else {
-        eprintln!("stopped; the same command goes on from its last checkpoint");
+    match engines::this_task().filter(|_| is_late.load(Ordering::Relaxed)) {
+        Some(task) => {
+            eprintln!("the time limit is near: Slurm runs this task again, from its last checkpoint");
+            engines::requeue(&task)?;
+        }
+        None => eprintln!("stopped; the same command goes on from its last checkpoint"),
     }
     Ok(exit::INCOMPLETE)
 }

@@ -34,6 +34,11 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
     }
     let store = &chosen.store;
     let _lock = store.lock(&chosen.experiment.paper)?;
+    if how.engine == EngineKind::Local {
+        training::device(missing[0].config.device)?;
+    }
+    // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
+    envs::make(&missing[0].config.task)?;
     for cell in &missing {
         if how.fresh {
             store.start_over(&cell.config)?;
@@ -43,7 +48,6 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
     let campaign = Campaign::new(chosen, &missing, how)?;
     match how.engine {
         EngineKind::Local => {
-            training::device(missing[0].config.device)?;
             let workers = how.jobs.map_or_else(crate::plan::cores, usize::from);
             locally(&campaign, store, workers, &*stop_on_signals()?)
         }
@@ -68,8 +72,6 @@ pub(crate) fn locally(
     workers: usize,
     stop: &AtomicBool,
 ) -> Result<Summary> {
-    // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
-    envs::make(&campaign.runs[0].config.task)?;
     let workers = workers.min(campaign.runs.len());
     let commands = campaign.workers(store, memory_of(workers))?;
     let mut pool = Pool::new(commands, workers, Duration::from_secs(campaign.patience));
@@ -83,7 +85,6 @@ fn with_slurm(
     mut lines: Vec<String>,
     report: &[String],
 ) -> Result<Summary> {
-    envs::make(&campaign.runs[0].config.task)?;
     // Before the user's own lines, which overrule it.
     lines.splice(..0, how.memory.map(|gib| format!("#SBATCH --mem={gib}G")));
     let layout = Layout::new(campaign, store)?;

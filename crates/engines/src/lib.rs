@@ -12,7 +12,7 @@ mod slurm;
 pub use failure::How;
 pub use pool::Pool;
 pub use reconcile::{Event, Outcome, Standing, Wanted, reconcile};
-pub use slurm::{Batch, Slurm, requeue, user_lines};
+pub use slurm::{Batch, Slurm, requeue, this_task, user_lines};
 
 use anyhow::Result;
 

@@ -6,7 +6,7 @@
 mod client;
 mod script;
 
-pub use client::requeue;
+pub use client::{requeue, this_task};
 pub use script::user_lines;
 
 use crate::{Engine, How, News};
@@ -51,6 +51,8 @@ pub struct Slurm<'a> {
     queue: Vec<usize>,
     /// Jobs that are tasks, as far as is known.
     tasks: BTreeSet<usize>,
+    /// Those of them that the last answer did not have: one that is requeued is out of sight for an instant.
+    missing: BTreeSet<usize>,
     /// Whether anything was submitted yet. Before, what goes wrong is the user's to mend.
     has_submitted: bool,
     next: Instant,
@@ -88,6 +90,7 @@ impl<'a> Slurm<'a> {
             batches: known,
             queue: Vec::new(),
             tasks: BTreeSet::new(),
+            missing: BTreeSet::new(),
             has_submitted: false,
             next: Instant::now(),
             pause: PAUSE,
@@ -200,10 +203,14 @@ impl<'a> Slurm<'a> {
     /// Compares what is there with what should be.
     fn look(&mut self, news: &mut Vec<News>) -> Result<()> {
         let now = self.ask()?;
-        let (left, gone): (BTreeSet<usize>, BTreeSet<usize>) =
-            std::mem::take(&mut self.tasks).into_iter().partition(|job| now.contains_key(job));
-        self.tasks = left;
-        news.extend(gone.into_iter().map(|job| News::Ended { job, how: How::Gone, stderr: self.log(job) }));
+        let missing = self.tasks.iter().copied().filter(|job| !now.contains_key(job));
+        let (gone, missing): (BTreeSet<usize>, BTreeSet<usize>) =
+            missing.partition(|job| self.missing.contains(job));
+        self.missing = missing;
+        for job in gone {
+            self.tasks.remove(&job);
+            news.push(News::Ended { job, how: How::Gone, stderr: self.log(job) });
+        }
         let (there, new): (Vec<usize>, Vec<usize>) =
             std::mem::take(&mut self.queue).into_iter().partition(|job| now.contains_key(job));
         self.tasks.extend(&there);
@@ -274,7 +281,7 @@ impl Engine for Slurm<'_> {
             }
             Ok(()) => {}
         }
-        let has_changed = before != (self.tasks.len(), self.queue.len());
+        let has_changed = before != (self.tasks.len(), self.queue.len()) || !self.missing.is_empty();
         self.pause = if has_changed { PAUSE } else { (self.pause * 3 / 2).min(LONGEST_PAUSE) };
         self.next = Instant::now() + self.pause;
         Ok(news)

@@ -2,7 +2,7 @@
 
 use crate::dropout::Dropout;
 use crate::gradients;
-use crate::kernels::{self, Gated, Normalised, Panels};
+use crate::kernels::{self, Gated, Normalised, Panels, Slopes};
 use crate::mlp::{Head, Layer, Mlp, Unit};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
@@ -13,11 +13,20 @@ pub(crate) struct FusedMlp {
     mlp: Mlp,
     /// Whether each member reads an input of its own.
     apart: bool,
-    /// Whether a backward pass may follow.
-    tape: bool,
+    tape: Tape,
     /// By hidden layer, what its units are multiplied by; nothing where all stay.
     dropped: Vec<Panels>,
     saved: Mutex<Option<Saved>>,
+}
+
+/// Which gradients a backward pass may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tape {
+    Nothing,
+    /// Those of the inputs: activations need not be kept where slopes are.
+    Inputs,
+    /// Those of θ too.
+    All,
 }
 
 /// What a forward pass leaves for the backward pass.
@@ -30,7 +39,7 @@ struct Saved {
 
 /// What follows a layer but the last.
 struct Hidden {
-    /// The activations that enter the next layer.
+    /// The activations that enter the next layer; empty once they have, if that was all they were for.
     y: Panels,
     /// The units' slopes, where the activations do not tell them.
     slopes: Option<Panels>,
@@ -38,7 +47,7 @@ struct Hidden {
 }
 
 impl Hidden {
-    /// A hidden layer of `x`; without a `tape`, only its activations are kept.
+    /// A hidden layer of `x`, without its slopes if nothing is to be differentiated.
     fn new(
         x: &Panels,
         layer: Layer,
@@ -66,7 +75,7 @@ impl Hidden {
     }
 
     /// From the gradient of the activations, that of the linear layer's outputs; `dtheta` takes the gradients of the
-    /// normalisation's parameters. [`Self::gate`] has been applied already.
+    /// normalisation's parameters. [`Self::slopes`] have been applied already.
     fn backward(&self, g: &mut Panels, layer: Layer, theta: &[f32], dtheta: Option<&mut [f32]>) {
         if let Some(normalised) = &self.normalised {
             if let Some(dtheta) = dtheta {
@@ -75,14 +84,23 @@ impl Hidden {
             }
             let slopes = self.slopes.as_ref().expect("a tape keeps the slopes before a normalisation");
             normalised.backward(g, layer.norm(theta).0, slopes);
-        } else if let Some(slopes) = &self.slopes {
-            g.multiply(slopes);
         }
     }
 
-    /// The activations whose signs are the slopes: those of ReLU with nothing after it.
-    fn gate(&self) -> Option<&Panels> {
-        (self.slopes.is_none() && self.normalised.is_none()).then_some(&self.y)
+    /// The slopes of the activations, if they are not followed by a normalisation.
+    fn slopes(&self) -> Slopes<'_> {
+        match &self.slopes {
+            _ if self.normalised.is_some() => Slopes::None,
+            Some(slopes) => Slopes::Given(slopes),
+            None => Slopes::OfRelu(&self.y),
+        }
+    }
+
+    /// Lets the activations go unless a backward pass needs them.
+    fn enter_next(&mut self, tape: Tape) {
+        if tape == Tape::Nothing || tape == Tape::Inputs && self.slopes.is_some() {
+            self.y = Panels::default();
+        }
     }
 }
 
@@ -95,7 +113,7 @@ fn gated(unit: Unit) -> Option<Gated> {
 }
 
 impl FusedMlp {
-    pub(crate) fn new(mlp: Mlp, apart: bool, tape: bool) -> Self {
+    pub(crate) fn new(mlp: Mlp, apart: bool, tape: Tape) -> Self {
         Self { mlp, apart, tape, dropped: Vec::new(), saved: Mutex::new(None) }
     }
 
@@ -129,17 +147,22 @@ impl FusedMlp {
             let mut passed: Vec<Hidden> = Vec::with_capacity(mlp.depth());
             for (i, layer) in mlp.layers().enumerate() {
                 let input = passed.last().map_or(x, |hidden| &hidden.y);
-                if i + 1 < mlp.depth() {
-                    let dropped = self.dropped.get(i);
-                    passed.push(Hidden::new(input, layer, mlp.unit(), dropped, theta, self.tape));
-                } else {
+                let next = (i + 1 < mlp.depth()).then(|| {
+                    let tape = self.tape != Tape::Nothing;
+                    Hidden::new(input, layer, mlp.unit(), self.dropped.get(i), theta, tape)
+                });
+                if next.is_none() {
                     let y = kernels::linear(input, layer.weight(theta), layer.bias(theta), false);
                     y.each_of_samples(out, |to, from| *to = from);
                 }
+                if let Some(entered) = passed.last_mut() {
+                    entered.enter_next(self.tape);
+                }
+                passed.extend(next);
             }
             hidden.push(passed);
         }
-        if self.tape {
+        if self.tape != Tape::Nothing {
             *self.saved.lock().expect("no pass panics while it holds the lock") =
                 Some(Saved { x: xs, hidden });
         }
@@ -172,7 +195,7 @@ impl FusedMlp {
     fn forward(&self, inputs: &[&[f32]], theta: &[f32]) -> (CpuStorage, Shape) {
         let mlp = &self.mlp;
         let batch = self.batch(inputs);
-        let mut out = if batch == 1 && !self.tape && !self.apart && self.dropped.is_empty() {
+        let mut out = if batch == 1 && self.tape == Tape::Nothing && !self.apart && self.dropped.is_empty() {
             self.pass_one(inputs, theta)
         } else {
             self.pass(inputs, batch, theta)
@@ -242,13 +265,13 @@ impl FusedMlp {
                 }
                 let w = layer.weight(theta);
                 if let Some(hidden) = hidden {
-                    let gate = hidden.gate();
-                    gradient = kernels::linear_backward_input(&gradient, w, 0..layer.inputs, gate);
+                    let slopes = hidden.slopes();
+                    gradient = kernels::linear_backward_input(&gradient, w, 0..layer.inputs, slopes);
                     continue;
                 }
                 for (dinput, first, count) in dinputs.iter_mut().flatten() {
                     let range = *first..*first + *count;
-                    let dx = kernels::linear_backward_input(&gradient, w, range, None);
+                    let dx = kernels::linear_backward_input(&gradient, w, range, Slopes::None);
                     let own = if self.apart { member * samples * *count } else { 0 };
                     dx.each_of_samples(&mut dinput[own..], |to, from| *to += from);
                 }

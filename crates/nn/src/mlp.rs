@@ -1,7 +1,7 @@
 //! Multi-layer perceptrons over one flat parameter vector.
 
 use crate::dropout::Dropout;
-use crate::fused::FusedMlp;
+use crate::fused::{FusedMlp, Tape};
 use crate::kernels;
 use candle_core::{DType, Result, Shape, Tensor};
 use std::sync::Arc;
@@ -281,13 +281,13 @@ impl Mlp {
         if !is_fused(&x) {
             return self.forward_plain(&x, &theta, dropout);
         }
-        let tape = x.track_op() || theta.track_op();
+        let tape = tape(&[&x], &theta);
         let op = FusedMlp::new(self.clone(), x.rank() == 3, tape);
         let op = match dropout {
             Some(dropout) => op.dropped(dropout)?,
             None => op,
         };
-        if tape { x.apply_op2(&theta, op) } else { x.apply_op2_no_bwd(&theta, &op) }
+        if tape == Tape::Nothing { x.apply_op2_no_bwd(&theta, &op) } else { x.apply_op2(&theta, op) }
     }
 
     /// [`Self::forward`] of two inputs side by side, `[x₁ | x₂]`: a critic's Q(s, a). Only the gradients of those that
@@ -301,9 +301,13 @@ impl Mlp {
         }
         self.check(&[x1.dims2()?.0, x1.dims2()?.1 + x2.dims2()?.1], theta)?;
         let (x1, x2, theta) = (x1.contiguous()?, x2.contiguous()?, theta.contiguous()?);
-        let tape = x1.track_op() || x2.track_op() || theta.track_op();
+        let tape = tape(&[&x1, &x2], &theta);
         let op = FusedMlp::new(self.clone(), false, tape);
-        if tape { x1.apply_op3(&x2, &theta, op) } else { x1.apply_op3_no_bwd(&x2, &theta, &op) }
+        if tape == Tape::Nothing {
+            x1.apply_op3_no_bwd(&x2, &theta, &op)
+        } else {
+            x1.apply_op3(&x2, &theta, op)
+        }
     }
 
     fn check(&self, x: &[usize], theta: &Tensor) -> Result<()> {
@@ -364,6 +368,16 @@ impl Mlp {
 }
 
 /// Whether a network of this input is one fused operation.
+fn tape(inputs: &[&Tensor], theta: &Tensor) -> Tape {
+    if theta.track_op() {
+        Tape::All
+    } else if inputs.iter().any(|input| input.track_op()) {
+        Tape::Inputs
+    } else {
+        Tape::Nothing
+    }
+}
+
 pub(crate) fn is_fused(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }

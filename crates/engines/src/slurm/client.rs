@@ -106,17 +106,21 @@ impl Client {
     }
 }
 
-/// Has Slurm run the job again in which this process runs, from its beginning; says whether there is such a job.
-///
-/// # Errors
-/// If Slurm will not.
-pub fn requeue() -> Result<bool> {
+/// The task of Slurm's that this process is, if it is one.
+#[must_use]
+pub fn this_task() -> Option<String> {
     let variable = |name| std::env::var(name).ok();
     let array = variable("SLURM_ARRAY_JOB_ID").zip(variable("SLURM_ARRAY_TASK_ID"));
-    let id = array.map(|(job, task)| format!("{job}_{task}")).or_else(|| variable("SLURM_JOB_ID"));
-    let Some(id) = id else { return Ok(false) };
-    call("scontrol", &["requeue".to_owned(), id], "")?;
-    Ok(true)
+    array.map(|(job, task)| format!("{job}_{task}")).or_else(|| variable("SLURM_JOB_ID"))
+}
+
+/// Has Slurm end a task and run it again from its beginning. Where it is [`this_task`], nothing may be left to do: its
+/// end may come before this returns.
+///
+/// # Errors
+/// If Slurm will not, or has ended the task before it could say so.
+pub fn requeue(task: &str) -> Result<()> {
+    call("scontrol", &["requeue".to_owned(), task.to_owned()], "").map(drop)
 }
 
 fn task(line: &str) -> Option<Task> {

@@ -185,6 +185,53 @@ wide! {
     }
 }
 
+wide! {
+    /// Into `out[rows, width]`, μ + σ ε of each row's member; `members` are where their planes begin.
+    fn draws(
+        mean: &[f32],
+        log_variance: &[f32],
+        members: &[usize],
+        noise: &[f32],
+        width: usize,
+        out: &mut [f32],
+    ) {
+        let dims = noise.len() / members.len();
+        let rows = members.iter().zip(noise.chunks_exact(dims)).zip(out.chunks_exact_mut(width));
+        for (row, ((member, noise), out)) in rows.enumerate() {
+            let (mean, log_variance) =
+                (&mean[member + row * dims..][..dims], &log_variance[member + row * dims..][..dims]);
+            for i in 0..dims {
+                out[i] = exp(0.5 * log_variance[i]).mul_add(noise[i], mean[i]);
+            }
+        }
+    }
+}
+
+wide! {
+    /// Adds to the slopes of means and log-variances those of [`draws`].
+    fn draws_backward(
+        log_variance: &[f32],
+        members: &[usize],
+        noise: &[f32],
+        width: usize,
+        gradient: &[f32],
+        d_mean: &mut [f32],
+        d_log_variance: &mut [f32],
+    ) {
+        let dims = noise.len() / members.len();
+        let rows = members.iter().zip(noise.chunks_exact(dims)).zip(gradient.chunks_exact(width));
+        for (row, ((member, noise), g)) in rows.enumerate() {
+            let at = member + row * dims;
+            let (d_mean, d_log_variance) = (&mut d_mean[at..][..dims], &mut d_log_variance[at..][..dims]);
+            let log_variance = &log_variance[at..][..dims];
+            for i in 0..dims {
+                d_mean[i] += g[i];
+                d_log_variance[i] += g[i] * 0.5 * exp(0.5 * log_variance[i]) * noise[i];
+            }
+        }
+    }
+}
+
 /// `values` in whole lanes, filled up with zeros.
 fn chunks_of(values: impl Iterator<Item = f32>, chunks: usize) -> Vec<Chunk> {
     let mut out = vec![[0.0; LANES]; chunks];
@@ -199,11 +246,14 @@ impl Heads {
         let rows = outputs.len() / (members * 2 * dims);
         let chunks = (rows * dims).div_ceil(LANES);
         let part = |first: usize| {
-            let plane = |outputs: &[f32]| {
-                let values = outputs.chunks_exact(2 * dims).flat_map(|row| &row[first..first + dims]);
-                chunks_of(values.copied(), chunks)
-            };
-            outputs.chunks_exact(rows * 2 * dims).flat_map(plane).collect::<Vec<Chunk>>()
+            let mut planes = vec![[0.0; LANES]; members * chunks];
+            let outputs = outputs.chunks_exact(rows * 2 * dims);
+            for (plane, outputs) in planes.chunks_exact_mut(chunks).zip(outputs) {
+                let to = plane.as_flattened_mut().chunks_exact_mut(dims);
+                to.zip(outputs.chunks_exact(2 * dims))
+                    .for_each(|(to, row)| to.copy_from_slice(&row[first..first + dims]));
+            }
+            planes
         };
         let tiled = |bound: &[f32]| chunks_of(bound.iter().copied().cycle(), chunks);
         let (mean, mut log_variance) = (part(0), part(dims));
@@ -242,18 +292,20 @@ impl Heads {
     pub(crate) fn imagine(&self, members: &[u32], noise: &[f32], first: usize) -> Vec<f32> {
         let mut divergence = vec![[0.0; LANES]; self.chunks];
         one_versus_rest(&self.mean, &self.log_variance, &mut divergence);
-        let divergence = divergence.as_flattened();
         let (mean, log_variance) = (self.mean.as_flattened(), self.log_variance.as_flattened());
-        let mut out = Vec::with_capacity(self.rows * (self.dims + 1));
-        for (row, member) in members.iter().enumerate() {
-            let plane = *member as usize * self.chunks * LANES;
-            for at in row * self.dims..(row + 1) * self.dims {
-                let std = exp(0.5 * log_variance[plane + at]);
-                out.push(std.mul_add(noise[at], mean[plane + at]));
-            }
-            out.push(divergence[row * self.dims + first..(row + 1) * self.dims].iter().sum());
-        }
+        let width = self.dims + 1;
+        let mut out = vec![0.0; self.rows * width];
+        draws(mean, log_variance, &self.planes(members), noise, width, &mut out);
+        let divergence = divergence.as_flattened().chunks_exact(self.dims);
+        out.chunks_exact_mut(width)
+            .zip(divergence)
+            .for_each(|(out, divergence)| out[self.dims] = divergence[first..].iter().sum());
         out
+    }
+
+    /// Where the planes of `members` begin.
+    fn planes(&self, members: &[u32]) -> Vec<usize> {
+        members.iter().map(|member| *member as usize * self.chunks * LANES).collect()
     }
 
     /// The gradient of the outputs from that of [`Self::imagine`].
@@ -279,15 +331,15 @@ impl Heads {
                 &mut d_log_variance,
             );
         }
-        let log_variance = self.log_variance.as_flattened();
-        for (row, (member, g)) in members.iter().zip(gradient.chunks_exact(dims + 1)).enumerate() {
-            let plane = *member as usize * self.chunks * LANES;
-            for (at, g) in (row * dims..).zip(&g[..dims]) {
-                d_mean.as_flattened_mut()[plane + at] += g;
-                let std = exp(0.5 * log_variance[plane + at]);
-                d_log_variance.as_flattened_mut()[plane + at] += g * 0.5 * std * noise[at];
-            }
-        }
+        draws_backward(
+            self.log_variance.as_flattened(),
+            &self.planes(members),
+            noise,
+            dims + 1,
+            gradient,
+            d_mean.as_flattened_mut(),
+            d_log_variance.as_flattened_mut(),
+        );
         self.outputs_gradient(&d_mean, &d_log_variance)
     }
 

@@ -72,6 +72,7 @@ pub(super) trait Lanes: Copy {
     unsafe fn store_first(self, to: *mut f32, count: usize);
     /// `self · factor + addend`, rounded once.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    unsafe fn mul(self, factor: Self) -> Self;
     /// Each lane, or +0 where it is not above 0.
     unsafe fn relu(self) -> Self;
     /// Each lane, or +0 where that of `gate` is not above 0.
@@ -109,6 +110,10 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].mul_add(factor.0[i], addend.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, factor: Self) -> Self {
+        self.zip(factor, |x, factor| x * factor)
     }
     #[inline(always)]
     unsafe fn relu(self) -> Self {
@@ -156,6 +161,10 @@ mod x86 {
             Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
         }
         #[inline(always)]
+        unsafe fn mul(self, factor: Self) -> Self {
+            Self(unsafe { _mm512_mul_ps(self.0, factor.0) })
+        }
+        #[inline(always)]
         unsafe fn relu(self) -> Self {
             unsafe { self.where_positive(self) }
         }
@@ -201,6 +210,10 @@ mod x86 {
             unsafe {
                 Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1))
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, factor: Self) -> Self {
+            unsafe { Self(_mm256_mul_ps(self.0, factor.0), _mm256_mul_ps(self.1, factor.1)) }
         }
         #[inline(always)]
         unsafe fn relu(self) -> Self {

@@ -15,7 +15,7 @@ pub(crate) use heads::{Heads, LEAST_VARIANCE};
 pub use lanes::simd;
 pub(crate) use norm::{EPSILON, Normalised, normalise, normalise_one};
 pub(crate) use panels::{
-    Panels, keep_spare, linear, linear_backward_input, linear_backward_parameters, take_spare,
+    Panels, Slopes, keep_spare, linear, linear_backward_input, linear_backward_parameters, take_spare,
 };
 pub(crate) use smooth::{GELU, Gated, SWISH, gate, tanh};
 pub(crate) use squashed::{LN_SQRT_2_PI, squash, squash_backward};

@@ -15,7 +15,7 @@ use std::ops::Range;
 /// Columns of a panel; the last one of a matrix is as wide as its columns need, in whole lanes.
 pub(super) const WIDTH: usize = 64;
 
-/// Rows of the inner dimension that are multiplied at a time.
+/// Rows of the inner dimension that are multiplied at a time, at most.
 const DEPTH: usize = 64;
 
 /// Rows of the left side that are multiplied at a time: outputs of a wider layer would leave the second cache between
@@ -28,7 +28,7 @@ pub(super) const LANES: usize = 16;
 const THIN: usize = 8;
 
 /// A matrix in panels. Columns that fill up the last lanes hold whatever came of zeros.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Panels {
     rows: usize,
     columns: usize,
@@ -63,7 +63,7 @@ pub(crate) fn keep_spare(data: Vec<f32>) {
     // Gone with its thread, the store takes nothing back.
     let _ = SPARE.try_with(|spare| {
         let mut spare = spare.borrow_mut();
-        if spare.len() < SPARES {
+        if spare.len() < SPARES && !data.is_empty() {
             spare.push(data);
         }
     });
@@ -210,6 +210,8 @@ enum End {
     Relu,
     /// Zeroes where this matrix, laid out as the outputs are, is not positive.
     Gate(*const f32),
+    /// Products with this matrix, laid out as the outputs are.
+    Multiply(*const f32),
 }
 
 /// `c[rows, width] (+)= a[rows, depth] · b[depth, width]`, one block of a product.
@@ -239,8 +241,8 @@ impl Block {
             self.b = self.b.add(column);
             self.c = self.c.add(column);
             self.c_columns -= column;
-            if let End::Gate(gate) = &mut self.end {
-                *gate = gate.add(column);
+            if let End::Gate(matrix) | End::Multiply(matrix) = &mut self.end {
+                *matrix = matrix.add(column);
             }
         }
         self
@@ -325,25 +327,37 @@ unsafe fn tile<S: Lanes, const R: usize, const V: usize>(block: &Block, strides:
         if block.depth % 2 == 1 {
             step!(0);
         }
+        // One loop for each kind of end: with all of them in one, the sums would not stay in registers.
+        macro_rules! end {
+            (|$sum:ident, $offset:ident| $value:expr) => {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (v, $sum) in sums.iter_mut().enumerate() {
+                        let $offset = (row + r) * block.c_row + v * LANES;
+                        *$sum = $value;
+                    }
+                }
+            };
+        }
+        match block.end {
+            End::Nothing => {}
+            End::Relu => end!(|sum, _offset| sum.relu()),
+            End::Gate(gate) => end!(|sum, offset| sum.where_positive(S::load(gate.add(offset)))),
+            End::Multiply(slopes) => end!(|sum, offset| sum.mul(S::load(slopes.add(offset)))),
+        }
         for (r, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
-                let offset = r * block.c_row + v * LANES;
-                let sum = match block.end {
-                    End::Nothing => *sum,
-                    End::Relu => sum.relu(),
-                    End::Gate(gate) => sum.where_positive(S::load(gate.add(row * block.c_row + offset))),
-                };
+                let to = c.add(r * block.c_row + v * LANES);
                 if whole {
-                    sum.store(c.add(offset));
+                    sum.store(to);
                 } else {
-                    sum.store_first(c.add(offset), LANES.min(block.c_columns - v * LANES));
+                    sum.store_first(to, LANES.min(block.c_columns - v * LANES));
                 }
             }
         }
     }
 }
 
-/// All rows of `V` vectors of columns: tiles of `R` rows, then of four, then single rows.
+/// All rows of `V` vectors of columns: tiles of `R` rows, then of four, of two, single rows.
 #[inline(always)]
 unsafe fn strip<S: Lanes, const R: usize, const V: usize>(block: &Block) {
     unsafe {
@@ -367,6 +381,10 @@ unsafe fn tiles<S: Lanes, const R: usize, const V: usize>(block: &Block, strides
         while row + 4 <= block.rows {
             tile::<S, 4, V>(block, strides, row);
             row += 4;
+        }
+        while row + 2 <= block.rows {
+            tile::<S, 2, V>(block, strides, row);
+            row += 2;
         }
         while row < block.rows {
             tile::<S, 1, V>(block, strides, row);
@@ -429,32 +447,47 @@ struct Left<'a> {
     column: usize,
 }
 
-/// `a · b`, from `start` (one number a row) or from zero; zero where `gate` is not positive, or where the product itself
-/// is not if `relu`.
+/// What a gradient is multiplied by once it has passed a layer: the slopes of the units before that.
+#[derive(Clone, Copy)]
+pub(crate) enum Slopes<'a> {
+    /// 1 everywhere.
+    None,
+    /// Of ReLU: 1 where its value is positive, and 0 elsewhere.
+    OfRelu(&'a Panels),
+    /// These.
+    Given(&'a Panels),
+}
+
+/// `a · b`, from `start` (one number a row) or from zero; multiplied by `slopes`, or zero where it is not positive if
+/// `relu`.
 fn product(
     level: Level,
     a: Left<'_>,
     b: &Panels,
     start: Option<&[f32]>,
     relu: bool,
-    gate: Option<&Panels>,
+    slopes: Slopes<'_>,
 ) -> Panels {
     let last = (a.rows - 1) * a.row + (b.rows - 1) * a.column;
     assert!(last < a.data.len() && start.is_none_or(|start| start.len() == a.rows));
-    assert!(gate.is_none_or(|gate| (gate.rows, gate.columns) == (a.rows, b.columns)));
+    if let Slopes::OfRelu(slopes) | Slopes::Given(slopes) = slopes {
+        assert!((slopes.rows, slopes.columns) == (a.rows, b.columns));
+    }
     let mut c = Panels::take(a.rows, b.columns);
     // The transpose of a weight is read a column at a time, and columns of a part of it would be read in vain.
     let rows = if a.column == 1 { ROWS } else { a.rows };
+    // Parts of one size: a short one would load and store its sums for next to nothing.
+    let most = b.rows.div_ceil(b.rows.div_ceil(DEPTH)).next_multiple_of(2);
     for (first, width) in cut(b.columns) {
         for row in (0..a.rows).step_by(rows) {
             let at = first * a.rows + row * width;
-            for depth in (0..b.rows).step_by(DEPTH) {
-                let at_end = depth + DEPTH >= b.rows;
+            for depth in (0..b.rows).step_by(most) {
+                let at_end = depth + most >= b.rows;
                 run(
                     level,
                     &Block {
                         rows: rows.min(a.rows - row),
-                        depth: DEPTH.min(b.rows - depth),
+                        depth: most.min(b.rows - depth),
                         width,
                         a: a.data[row * a.row + depth * a.column..].as_ptr(),
                         a_row: a.row,
@@ -469,11 +502,12 @@ fn product(
                             Some(start) => Start::Column(start[row..].as_ptr()),
                             None => Start::Zero,
                         },
-                        end: match gate {
+                        end: match slopes {
                             _ if !at_end => End::Nothing,
-                            Some(gate) => End::Gate(gate.data[at..].as_ptr()),
-                            None if relu => End::Relu,
-                            None => End::Nothing,
+                            Slopes::OfRelu(slopes) => End::Gate(slopes.data[at..].as_ptr()),
+                            Slopes::Given(slopes) => End::Multiply(slopes.data[at..].as_ptr()),
+                            Slopes::None if relu => End::Relu,
+                            Slopes::None => End::Nothing,
                         },
                     },
                 );
@@ -487,19 +521,19 @@ fn product(
 /// `relu`.
 pub(crate) fn linear(x: &Panels, w: &[f32], b: &[f32], relu: bool) -> Panels {
     let w = Left { data: w, rows: b.len(), row: x.rows, column: 1 };
-    product(Level::current(), w, x, Some(b), relu, None)
+    product(Level::current(), w, x, Some(b), relu, Slopes::None)
 }
 
-/// The gradient of some of a linear layer's inputs: `dx[inputs, samples] = wᵀ · g`, zero where `gate`, these inputs after
-/// their ReLU, is not positive. ReLU's derivative at 0 is 0, as in PyTorch.
+/// The gradient of some of a linear layer's inputs, or of what these come of by units with such `slopes`:
+/// `dx[inputs, samples] = (wᵀ · g) ∘ slopes`. ReLU's derivative at 0 is 0, as in PyTorch.
 pub(crate) fn linear_backward_input(
     g: &Panels,
     w: &[f32],
     inputs: Range<usize>,
-    gate: Option<&Panels>,
+    slopes: Slopes<'_>,
 ) -> Panels {
     let w = Left { data: &w[inputs.start..], rows: inputs.len(), row: 1, column: w.len() / g.rows };
-    product(Level::current(), w, g, None, false, gate)
+    product(Level::current(), w, g, None, false, slopes)
 }
 
 /// The gradients of a linear layer's weight and bias: `dw[outputs, inputs] = g · xᵀ`, `db[outputs]` = row sums. `turned`
@@ -615,13 +649,17 @@ mod tests {
             let dw = plain((outputs, batch, inputs), |_| 0.0, |o, s| g_at(s, o), x_at);
             let gated: Vec<u32> =
                 dx.iter().zip(&x).map(|(dx, x)| if *x > 0.0 { *dx } else { 0 }).collect();
+            let multiplied: Vec<u32> =
+                dx.iter().zip(&x).map(|(dx, x)| (f32::from_bits(*dx) * x).to_bits()).collect();
             for level in Level::available() {
                 let weight = Left { data: &w, rows: outputs, row: inputs, column: 1 };
-                let found = product(level, weight, &xs, Some(&b), false, None);
+                let found = product(level, weight, &xs, Some(&b), false, Slopes::None);
                 prop_assert_eq!(bits_of_samples(&found), y.clone(), "forward, {:?}", level);
                 let weight = Left { data: &w, rows: inputs, row: 1, column: inputs };
-                let found = product(level, weight, &gs, None, false, Some(&xs));
-                prop_assert_eq!(bits_of_samples(&found), gated.clone(), "gradient of the input, {:?}", level);
+                for (slopes, expected) in [(Slopes::OfRelu(&xs), &gated), (Slopes::Given(&xs), &multiplied)] {
+                    let found = product(level, weight, &gs, None, false, slopes);
+                    prop_assert_eq!(&bits_of_samples(&found), expected, "gradient of the input, {:?}", level);
+                }
                 let mut found = vec![f32::NAN; dw.len()];
                 outer_product(level, &gs, &xs.transposed(), &mut found);
                 prop_assert_eq!(bits(&found), dw.clone(), "gradient of the weight, {:?}", level);
