@@ -190,6 +190,9 @@ pub(crate) struct How {
     /// How often a run is tried that is killed, hangs, or finds the disk full; what it did itself is not tried again
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tries: u32,
+    /// Where data sets lie, instead of `data/` in the cache
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -433,6 +436,25 @@ pub(crate) enum DataVerb {
         #[command(flatten)]
         places: PlacesArgs,
     },
+    /// Make a stand-in for a data set: what an agent does that is trained in the environment here
+    #[command(
+        long_about = "Make a stand-in for a data set that cannot be had: what an agent does that is trained in the \
+                      environment here, by `[[generate]]` in a paper's protocol, written in D4RL's layout with a side-car \
+                      that says how. Its name begins with gen/, and nothing shows it as what is published. Stopped or \
+                      killed, the same command goes on. What is there already and was made that way is left alone.",
+        after_help = "Examples:\n  cargo xtask data generate gen/hopper-medium-replay-v0\n  cargo xtask data generate \
+                      gen/hopper-medium-replay-v0 --minari --data-dir datasets"
+    )]
+    Generate {
+        /// Names of stand-ins; `data list gen/` shows them
+        #[arg(required = true)]
+        set: Vec<String>,
+        /// Write each in Minari's layout too, for `minari.load_dataset`
+        #[arg(long)]
+        minari: bool,
+        #[command(flatten)]
+        how: How,
+    },
     /// Compare data sets on this machine with the published hashes
     #[command(
         after_help = "Examples:\n  cargo xtask data verify\n  cargo xtask data verify antmaze-umaze-v2 --json"
@@ -630,9 +652,15 @@ pub(crate) struct WorkerArgs {
     /// The run's configuration
     #[arg(long)]
     pub(crate) config: PathBuf,
-    /// The directory of the expert's run
+    /// The directory of the run that it needs
     #[arg(long)]
-    pub(crate) expert: Option<PathBuf>,
+    pub(crate) needed: Option<PathBuf>,
+    /// The file of its data set
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// The data set that is made of it, as JSON
+    #[arg(long)]
+    pub(crate) stand_in: Option<String>,
     /// Seconds between checkpoints
     #[arg(long)]
     pub(crate) checkpoint_every: f64,
@@ -696,7 +724,7 @@ impl Chosen {
         let selection = Selection::parse(&self.experiment, &filters.only, &filters.except)?;
         let plan = Plan::new(&self.experiment, &self.profile, &selection)?;
         for cell in plan.cells.iter().filter(|cell| cell.config.mpdp.is_some()) {
-            envs::termination(&cell.config.task)?;
+            envs::termination(cell.config.environment())?;
         }
         Ok(plan)
     }

@@ -1,10 +1,11 @@
 //! Runs that are to be made, resolved: all that a machine needs to know which sees the results directory.
 
 use crate::args::{Chosen, How};
+use crate::sets::Files;
 use anyhow::{Context, Result};
 use diagnostics::{BadInput, parse_toml};
 use engines::Standing;
-use experiment::{Cell, RunConfig, SCHEMA, Store};
+use experiment::{Cell, Recipe, RunConfig, SCHEMA, Store};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,29 +37,69 @@ pub(crate) struct Wanted {
     /// The record whose place the run is to take, by its stamp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaces: Option<String>,
-    /// Where the expert's run lies below the paper's results.
+    /// Where the run that it needs lies below the paper's results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    expert: Option<String>,
+    needs: Option<String>,
+    /// The file of the data set that it learns from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// The data set that is made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stand_in: Option<StandIn>,
     pub(crate) config: RunConfig,
 }
 
+/// A data set that is made of a run.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StandIn {
+    pub(crate) recipe: Recipe,
+    pub(crate) file: PathBuf,
+    /// Whether it is written in Minari's layout too.
+    pub(crate) minari: bool,
+}
+
 impl Campaign {
-    pub(crate) fn new(chosen: &Chosen, cells: &[&Cell], how: &How) -> Result<Self> {
+    pub(crate) fn new(chosen: &Chosen, cells: &[&Cell], how: &How, files: &Files) -> Result<Self> {
         let wanted = |cell: &&Cell| Wanted {
             replaces: chosen.store.stamp(&cell.config).filter(|_| how.fresh),
-            expert: cell.needs.as_ref().map(RunConfig::directory),
+            needs: cell.needs.as_ref().map(RunConfig::directory),
+            data: cell.config.data.as_ref().and_then(|data| files.get(&data.set)).cloned(),
+            stand_in: None,
             config: cell.config.clone(),
         };
+        let runs = cells.iter().map(wanted).collect();
+        Self::of(runs, (&chosen.experiment.paper, &chosen.results), how)
+    }
+
+    /// The runs that data sets are made of. What is recorded of one whose data set is not there is made again.
+    pub(crate) fn of_stand_ins(
+        stand_ins: Vec<StandIn>,
+        place: (&str, &Path),
+        store: &Store,
+        how: &How,
+    ) -> Result<Self> {
+        let wanted = |stand_in: StandIn| Wanted {
+            replaces: store.stamp(&stand_in.recipe.behaviour),
+            needs: None,
+            data: None,
+            config: stand_in.recipe.behaviour.clone(),
+            stand_in: Some(stand_in),
+        };
+        Self::of(stand_ins.into_iter().map(wanted).collect(), place, how)
+    }
+
+    fn of(runs: Vec<Wanted>, (paper, results): (&str, &Path), how: &How) -> Result<Self> {
         Ok(Self {
             schema: SCHEMA,
-            paper: chosen.experiment.paper.clone(),
-            results: chosen.results.clone(),
-            commit: training::provenance(None)?.commit,
+            paper: paper.to_owned(),
+            results: results.to_owned(),
+            commit: training::of_this_process()?.commit,
             checkpoint_every: how.checkpoint_every,
             memory: how.memory,
             patience: how.patience,
             tries: how.tries,
-            runs: cells.iter().map(wanted).collect(),
+            runs,
         })
     }
 
@@ -100,11 +141,11 @@ impl Campaign {
 
     /// For each run, the one here whose record it needs.
     pub(crate) fn needs(&self) -> Vec<Option<usize>> {
-        let expert = |wanted: &Wanted| {
-            let expert = wanted.expert.as_ref()?;
-            self.runs.iter().position(|other| other.config.directory() == *expert)
+        let needed = |wanted: &Wanted| {
+            let needed = wanted.needs.as_ref()?;
+            self.runs.iter().position(|other| other.config.directory() == *needed)
         };
-        self.runs.iter().map(expert).collect()
+        self.runs.iter().map(needed).collect()
     }
 
     /// The runs that need none of the others, then those that do.
@@ -128,10 +169,10 @@ impl Campaign {
         }
     }
 
-    /// The expert's directory, where a run needs one that is not recorded.
-    pub(crate) fn missing_expert(&self, run: usize) -> Option<PathBuf> {
-        let expert = self.results.join(&self.paper).join(self.runs[run].expert.as_ref()?);
-        (!expert.join("status.toml").is_file()).then_some(expert)
+    /// The directory of the run that another needs, where it is not recorded.
+    pub(crate) fn missing(&self, run: usize) -> Option<PathBuf> {
+        let needed = self.results.join(&self.paper).join(self.runs[run].needs.as_ref()?);
+        (!needed.join("status.toml").is_file()).then_some(needed)
     }
 
     /// Each run's worker process. `memory` is what it may ask for, in bytes, unless the campaign says.
@@ -147,8 +188,14 @@ impl Campaign {
             if let Some(stamp) = &wanted.replaces {
                 command.args(["--replaces", stamp]);
             }
-            if let Some(expert) = &wanted.expert {
-                command.arg("--expert").arg(self.results.join(&self.paper).join(expert));
+            if let Some(needed) = &wanted.needs {
+                command.arg("--needed").arg(self.results.join(&self.paper).join(needed));
+            }
+            if let Some(data) = &wanted.data {
+                command.arg("--data").arg(data);
+            }
+            if let Some(stand_in) = &wanted.stand_in {
+                command.arg("--stand-in").arg(serde_json::to_string(stand_in)?);
             }
             // One learner a core and one thread a learner: without these, candle reads /proc/cpuinfo at every product
             // and spins a pool of its own, and glibc returns every large activation to the system and faults it in

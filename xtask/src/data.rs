@@ -1,10 +1,11 @@
 //! `data list|get|verify|inspect`.
 
-use crate::args::{DataVerb, PlacesArgs};
-use crate::{exit, say, say_json};
+use crate::args::{DataVerb, How, PlacesArgs};
+use crate::{exit, say, say_json, sets};
 use anyhow::Result;
 use datasets::{Found, Known, Manifest, Places, Published, Report, Spread};
 use diagnostics::BadInput;
+use experiment::{Experiment, Recipe};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub(crate) fn data(verb: &DataVerb) -> Result<u8> {
     match verb {
         DataVerb::List { part, places, json } => list(part, &Open::new(places)?, json.json)?,
         DataVerb::Get { set, places } => get(set, &Open::new(places)?)?,
+        DataVerb::Generate { set, minari, how } => generate(set, *minari, how)?,
         DataVerb::Verify { set, places, json } => verify(set, &Open::new(places)?, json.json)?,
         DataVerb::Inspect { file, places, json } => inspect(file, places, json.json)?,
     }
@@ -125,6 +127,36 @@ fn known(found: &Found) -> String {
         Known::ByName => format!("nobody publishes a hash; SHA-256 {}", found.sha256),
         Known::Another => format!("another file: SHA-256 {}", found.sha256),
     }
+}
+
+/// Makes the named stand-ins, which any paper's protocol may describe.
+fn generate(wanted: &[String], minari: bool, how: &How) -> Result<()> {
+    let places = Places::from_process(how.data_dir.clone())?;
+    let recipes = recipes()?;
+    for set in wanted {
+        let Some((paper, recipe)) = recipes.iter().find(|(_, recipe)| recipe.id == *set) else {
+            let known = recipes.iter().map(|(_, recipe)| recipe.id.as_str());
+            return Err(BadInput::unknown("stand-in", set, known).into());
+        };
+        let is_here = sets::is_made(recipe, &places);
+        sets::make(std::slice::from_ref(recipe), paper, &places, how, minari)?;
+        let how = if is_here { "is here" } else { "made" };
+        say(format!("{set} {how}: {}", sets::place(recipe, &places).display()));
+    }
+    Ok(())
+}
+
+/// Every stand-in that a protocol describes, with the paper.
+fn recipes() -> Result<Vec<(String, Recipe)>> {
+    let root = crate::args::root()?;
+    let mut recipes = Vec::new();
+    for paper in Experiment::papers(&root)? {
+        let experiment = Experiment::read(&root, &paper)?;
+        for generate in &experiment.protocol.generate {
+            recipes.extend(experiment.recipe(&generate.id)?.map(|recipe| (paper.clone(), recipe)));
+        }
+    }
+    Ok(recipes)
 }
 
 /// A line of `verify --json`.

@@ -78,7 +78,7 @@ impl<'a> Layout<'a> {
 
 /// A copy of this program where every machine sees it, and no build replaces it.
 fn program(folder: &Path) -> Result<PathBuf> {
-    let sha256 = training::provenance(None)?.binary_sha256;
+    let sha256 = training::of_this_process()?.binary_sha256;
     let program = folder.join(format!("xtask-{}", &sha256[..sha256.len().min(12)]));
     if !program.is_file() {
         let aside = folder.join(format!("xtask-{}.new", std::process::id()));

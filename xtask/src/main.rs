@@ -15,6 +15,7 @@ mod report;
 mod reproduce;
 mod run;
 mod runner;
+mod sets;
 mod speed;
 mod stats;
 mod status;

@@ -23,13 +23,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     if campaign.standing(&store, 0) == Standing::Recorded {
         return Ok(exit::FINE);
     }
-    if let Some(expert) = campaign.missing_expert(0) {
-        eprintln!("the expert of this run is not recorded yet: {}", expert.display());
+    if let Some(needed) = campaign.missing(0) {
+        eprintln!("the run that this one needs is not recorded yet: {}", needed.display());
         eprintln!("  help: make that run first; it is one of those before the empty line");
         return Ok(exit::INCOMPLETE);
     }
     training::device(campaign.runs[0].config.device)?;
-    envs::make(&campaign.runs[0].config.task)?;
+    envs::make(campaign.runs[0].config.environment())?;
     let stop = runner::stop_on_signals()?;
     // Of Slurm's: the time is nearly over.
     let is_late = Arc::new(AtomicBool::new(false));

@@ -5,6 +5,7 @@ use crate::campaign::Campaign;
 use crate::layout::Layout;
 use crate::progress::Display;
 use crate::say;
+use crate::sets;
 use anyhow::{Context, Result};
 use diagnostics::{BadInput, quoted};
 use engines::{Engine, Event, Outcome, Pool, Slurm};
@@ -38,14 +39,15 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
         training::device(missing[0].config.device)?;
     }
     // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
-    envs::make(&missing[0].config.task)?;
+    envs::make(missing[0].config.environment())?;
+    let files = sets::files(chosen, &missing, how)?;
     for cell in &missing {
         if how.fresh {
             store.start_over(&cell.config)?;
         }
         store.forget_failure(&cell.config)?;
     }
-    let campaign = Campaign::new(chosen, &missing, how)?;
+    let campaign = Campaign::new(chosen, &missing, how, &files)?;
     match how.engine {
         EngineKind::Local => {
             let workers = how.jobs.map_or_else(crate::plan::cores, usize::from);

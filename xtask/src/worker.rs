@@ -1,6 +1,7 @@
 //! `worker`: one run in a process of its own.
 
 use crate::args::WorkerArgs;
+use crate::campaign::StandIn;
 use crate::{exit, say};
 use anyhow::{Context, Result};
 use experiment::{Locked, Progress, RunConfig, Store};
@@ -9,7 +10,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use training::{Ending, Every, News, Order, Place};
+use training::{Ending, Every, Files, News, Order, Place};
 
 /// How long a worker that was told to stop may take for a last checkpoint. The runner's own patience is longer.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -44,12 +45,13 @@ fn train(args: &WorkerArgs, config: &RunConfig, store: &Store, stop: &AtomicBool
         return Ok(exit::FINE);
     }
     let (record, checkpoints) = (store.record(config), store.checkpoints(config));
-    let every = match args.checkpoint_every {
-        0.0 => Every::Steps(1),
-        seconds => Every::Time(Duration::from_secs_f64(seconds)),
+    let every = every(args.checkpoint_every);
+    let place = Place {
+        record: &record,
+        checkpoints: Some((&checkpoints, every)),
+        needed: args.needed.as_deref(),
+        data: args.data.as_deref(),
     };
-    let place =
-        Place { record: &record, checkpoints: Some((&checkpoints, every)), expert: args.expert.as_deref() };
     let mut noted = Instant::now();
     let tell = |news| match news {
         News::Progress(progress) => {
@@ -64,10 +66,23 @@ fn train(args: &WorkerArgs, config: &RunConfig, store: &Store, stop: &AtomicBool
         News::Note(note) => say(note),
     };
     let order = |_| if stop.load(Ordering::Relaxed) { Order::Stop } else { Order::GoOn };
-    match training::train(config, &place, tell, order)? {
+    let ending = match &args.stand_in {
+        None => training::train(config, &place, tell, order)?,
+        Some(json) => {
+            let StandIn { recipe, file, minari } = serde_json::from_str(json)?;
+            let files = Files { d4rl: &file, minari };
+            training::generate(&recipe, &files, &place, tell, order)?
+        }
+    };
+    match ending {
         Ending::Finished => store.publish(config).map(|()| exit::FINE),
         Ending::Stopped => Ok(exit::STOPPED),
     }
+}
+
+/// When checkpoints are due, by the seconds of `--checkpoint-every`.
+pub(crate) fn every(seconds: f64) -> Every {
+    if seconds == 0.0 { Every::Steps(1) } else { Every::Time(Duration::from_secs_f64(seconds)) }
 }
 
 /// A flag that is set when standard input closes: the runner holds the other end, and wants us gone or is gone itself.

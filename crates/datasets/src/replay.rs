@@ -291,6 +291,24 @@ impl Replay {
         Transition { observation, action, reward: row[0], not_terminal: row[1], next_observation }
     }
 
+    /// The return of each trajectory, as IQL's authors cut them: after a terminal step, and where the next row does not
+    /// begin in s′. The last one may be unfinished.
+    #[must_use]
+    pub fn returns(&self) -> Vec<f64> {
+        let (mut returns, mut sum) = (Vec::new(), 0.0);
+        for i in 0..self.len() {
+            let step = self.transition(i);
+            sum += f64::from(step.reward);
+            let goes_on = step.not_terminal != 0.0
+                && i + 1 < self.len()
+                && step.next_observation == self.transition(i + 1).observation;
+            if !goes_on {
+                returns.push(std::mem::take(&mut sum));
+            }
+        }
+        returns
+    }
+
     /// Puts `change` of each reward in its place.
     pub fn map_rewards(&mut self, change: impl Fn(f32) -> f32) {
         let (width, place) = (self.width(), self.observation_dim + self.action_dim);

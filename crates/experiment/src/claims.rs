@@ -93,6 +93,8 @@ pub enum Metric {
     RelativeGain,
     /// arm / baseline, averaged over tasks. Undefined where a baseline is not positive.
     Ratio,
+    /// arm − baseline, averaged over tasks: for scores on one scale, such as normalised ones.
+    Difference,
     /// arm − baseline on the task where that is least.
     LeastDifference,
 }
@@ -105,9 +107,20 @@ pub struct Reading {
     pub id: String,
     /// Which evaluations count.
     pub window: Window,
+    /// Which evaluations of the baseline count, where those are others.
+    #[serde(default)]
+    baseline_window: Option<Window>,
 }
 
-/// Which evaluations of a run count. The one before the first step never does.
+impl Reading {
+    /// Which evaluations of the baseline count.
+    #[must_use]
+    pub fn baseline_window(&self) -> Window {
+        self.baseline_window.unwrap_or(self.window)
+    }
+}
+
+/// Which evaluations of a run count. The one before the first step does `at` 0 only.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Window {
@@ -136,7 +149,7 @@ impl Window {
         let share = |share: f64| share * steps as f64;
         // The evaluation nearest below a share that falls between two.
         let at = |share: f64| step <= share as u64 && share as u64 - step < every;
-        step > 0
+        (step > 0 || self == Self::At(0.0))
             && match self {
                 Self::First(first) => step as f64 <= share(first),
                 Self::Last(last) => step as f64 > steps as f64 - share(last) || step + every > steps,
@@ -164,6 +177,7 @@ mod tests {
         check(Window::Last(0.01), (40, 5), &[40]);
         check(Window::At(0.25), (40, 5), &[10]);
         check(Window::At(0.2), (40, 5), &[5]);
+        check(Window::At(0.0), (40, 5), &[0]);
         check(Window::AtStep(20), (40, 5), &[20]);
         check(Window::AtStep(50), (40, 5), &[]);
         check(Window::Last(0.05), (1_000, 5), &(0..10).map(|i| 955 + 5 * i).collect::<Vec<_>>());

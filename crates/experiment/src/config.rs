@@ -436,6 +436,12 @@ pub struct ExpertGoal {
 #[serde(transparent)]
 pub struct RunId(String);
 
+impl RunId {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(Sha256::digest(text)[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -455,8 +461,7 @@ impl RunConfig {
     /// This run's name.
     #[must_use]
     pub fn id(&self) -> RunId {
-        let digest = Sha256::digest(self.to_toml());
-        RunId(digest[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+        RunId::of(&self.to_toml())
     }
 
     /// Where the run lies below `results/<paper>/`: for people first, then the hash.

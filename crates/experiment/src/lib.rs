@@ -5,6 +5,7 @@
 
 mod claims;
 mod config;
+mod generate;
 mod offline;
 mod plan;
 mod protocol;
@@ -19,6 +20,7 @@ pub use config::{
     ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
     ScheduleShape, StopRule, Td3Settings,
 };
+pub use generate::{Generate, Recipe, Rows, STAND_IN};
 pub use offline::{
     Aggregate, DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings,
     PolicyActions, Rewards,

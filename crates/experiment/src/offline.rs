@@ -1,5 +1,6 @@
 //! Settings of what learns from a data set, alone or beside an environment.
 
+use crate::RunId;
 use serde::{Deserialize, Serialize};
 
 /// How long an arm that learns from a data set alone learns.
@@ -18,6 +19,9 @@ pub struct OfflineSettings {
 pub struct DataSettings {
     /// The data set's id.
     pub set: String,
+    /// What tells how it is made from other ways, if it is a stand-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<RunId>,
     /// How it is used.
     pub usage: DataUsage,
     /// What is done to rewards, the environment's too.
@@ -44,21 +48,14 @@ pub enum Rewards {
     AsStored,
     /// One less: a step costs 1, the goal nothing (AntMaze).
     MinusOne,
+    /// Times 1000 over the difference between the best return in the data set and the worst (IQL on locomotion).
+    ByReturns,
 }
 
 impl Rewards {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
     fn is_as_stored(&self) -> bool {
         *self == Self::AsStored
-    }
-
-    /// The reward that is learned from.
-    #[must_use]
-    pub fn of(self, reward: f32) -> f32 {
-        match self {
-            Self::AsStored => reward,
-            Self::MinusOne => reward - 1.0,
-        }
     }
 }
 

@@ -147,7 +147,7 @@ fn cell(
     let steps = experiment.steps(task, profile).ok_or_else(|| BadInput::new("a task has no `steps`"))?;
     let settings = experiment.settings(task, Some(profile), Some(arm))?.only(arm.algorithm);
     let offline = settings.offline.clone().filter(|_| arm.data == Some(DataUsage::Alone));
-    let mut config = base(experiment, task, settings);
+    let mut config = base(experiment, (&task.id, task.environment.as_ref()), settings);
     config.arm.clone_from(&arm.id);
     config.seed = seed;
     config.steps = steps;
@@ -157,11 +157,10 @@ fn cell(
     }
     config.algorithm = arm.algorithm;
     config.mock.clone_from(&arm.mock);
-    config.data = arm.data.zip(task.data.as_ref()).map(|(usage, data)| DataSettings {
-        set: data.set.clone(),
-        usage,
-        rewards: data.rewards,
-    });
+    if let Some((usage, data)) = arm.data.zip(task.data.as_ref()) {
+        let recipe = experiment.recipe(&data.set)?.map(|recipe| recipe.digest());
+        config.data = Some(DataSettings { set: data.set.clone(), recipe, usage, rewards: data.rewards });
+    }
     let guided = arm.dai.as_ref().zip(expert);
     config.dai = guided.map(|(dai, expert)| dai.resolve(steps, expert.id()));
     let arms = &experiment.protocol.arm;
@@ -182,17 +181,22 @@ fn expert(experiment: &Experiment, task: &Task) -> Result<Option<RunConfig>, Bad
     let goal = task.expert_fraction.unwrap_or(plan.fraction) * score.value;
     let expert = ExpertGoal { goal: (goal * 100.0).round() / 100.0, score_episodes: plan.score_episodes };
     let settings = experiment.settings(task, None, None)?.only(Algorithm::Td3);
-    let base = base(experiment, task, settings);
+    let base = base(experiment, (&task.id, task.environment.as_ref()), settings);
     Ok(Some(RunConfig { seed: plan.seed, steps: plan.steps, expert: Some(expert), ..base }))
 }
 
-fn base(experiment: &Experiment, task: &Task, settings: Settings) -> RunConfig {
+/// A run on a task, whose environment may have another id, before it is anybody's.
+pub(crate) fn base(
+    experiment: &Experiment,
+    (task, environment): (&str, Option<&String>),
+    settings: Settings,
+) -> RunConfig {
     let protocol = &experiment.protocol;
     RunConfig {
         schema: SCHEMA,
         paper: experiment.paper.clone(),
-        task: task.id.clone(),
-        environment: task.environment.clone(),
+        task: task.to_owned(),
+        environment: environment.cloned(),
         arm: "expert".to_owned(),
         seed: 0,
         steps: 0,

@@ -1,5 +1,6 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
+use crate::generate::{Generate, STAND_IN};
 use crate::offline::{
     DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, Rewards,
 };
@@ -71,6 +72,9 @@ pub struct Protocol {
     /// How long arms that learn from a data set alone learn.
     #[serde(default)]
     pub offline: Option<OfflineSettings>,
+    /// How stand-ins for data sets are made.
+    #[serde(default)]
+    pub generate: Vec<Generate>,
     /// The replay buffer, for every arm.
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.
@@ -274,7 +278,7 @@ impl Experiment {
     /// [`BadInput`] if there is no such paper or a file is not as it must be.
     pub fn read(root: &Path, paper: &str) -> Result<Self> {
         let folder = root.join("experiments");
-        let papers = papers(&folder)?;
+        let papers = Self::papers(root)?;
         if !papers.iter().any(|p| p == paper) {
             return Err(BadInput::unknown("paper", paper, papers.iter().map(String::as_str)).into());
         }
@@ -288,6 +292,26 @@ impl Experiment {
         let experiment = Self { paper: paper.to_owned(), protocol, reference, claims, notes };
         experiment.check(root)?;
         Ok(experiment)
+    }
+
+    /// The papers below `experiments/`, by name.
+    ///
+    /// # Errors
+    /// [`BadInput`] if there is no such folder.
+    pub fn papers(root: &Path) -> Result<Vec<String>, BadInput> {
+        let folder = root.join("experiments");
+        let missing = |error: std::io::Error| {
+            BadInput::new(format!("cannot read {}: {error}", folder.display()))
+                .help("run from within a checkout of the project")
+        };
+        let entries = std::fs::read_dir(&folder).map_err(missing)?;
+        let mut papers: Vec<String> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().join("protocol.toml").is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        papers.sort();
+        Ok(papers)
     }
 
     /// A profile by name.
@@ -397,7 +421,20 @@ impl Experiment {
                 "some tasks have `points` and others have not: give them to all or to none".to_owned()
             );
         }
+        let stand_ins: Vec<&str> = protocol.generate.iter().map(|generate| generate.id.as_str()).collect();
+        for (i, id) in stand_ins.iter().enumerate() {
+            if !id.starts_with(STAND_IN) || stand_ins[..i].contains(id) {
+                return bad(format!(
+                    "stand-in `{id}`: expected a name of its own that begins with `{STAND_IN}`: nobody must take it for \
+                     what is published"
+                ));
+            }
+            self.recipe(id)?;
+        }
         for task in &protocol.task {
+            if let Some(data) = &task.data {
+                self.recipe(&data.set)?;
+            }
             if let Some(points) = &task.points
                 && !(points.low.is_finite() && points.high.is_finite() && points.low < points.high)
             {
@@ -452,7 +489,9 @@ impl Experiment {
                     self.paper, claim.id
                 )));
             }
-            if let Some(reading) = claim.reading.iter().find(|reading| !reading.window.is_within_a_run()) {
+            if let Some(reading) = claim.reading.iter().find(|reading| {
+                !reading.window.is_within_a_run() || !reading.baseline_window().is_within_a_run()
+            }) {
                 return Err(BadInput::new(format!(
                     "experiments/{}/claims.toml: the window of reading `{}` of claim `{}` is no share within 0 and 1",
                     self.paper, reading.id, claim.id
@@ -600,21 +639,6 @@ pub(crate) fn distinct_seeds(seeds: &[u64]) -> Result<(), BadInput> {
             .help("two runs of one seed are the same run: give each seed once")),
         None => Ok(()),
     }
-}
-
-fn papers(folder: &Path) -> Result<Vec<String>, BadInput> {
-    let missing = |error: std::io::Error| {
-        BadInput::new(format!("cannot read {}: {error}", folder.display()))
-            .help("run from within a checkout of the project")
-    };
-    let entries = std::fs::read_dir(folder).map_err(missing)?;
-    let mut papers: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().join("protocol.toml").is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    papers.sort();
-    Ok(papers)
 }
 
 fn read_toml<T: serde::de::DeserializeOwned>(root: &Path, path: &PathBuf) -> Result<T, BadInput> {

@@ -143,6 +143,7 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
     let metric = match claim.metric {
         Metric::RelativeGain => "relative gain",
         Metric::Ratio => "ratio",
+        Metric::Difference => "difference",
         Metric::LeastDifference => "least difference",
     };
     Answer {
@@ -196,7 +197,7 @@ pub(crate) fn read(
         note: None,
         verdict: Verdict::Missing { what: String::new() },
     };
-    let scores = match scores(&study.experiment.reference, claim, reading.window, tasks) {
+    let scores = match scores(&study.experiment.reference, claim, reading, tasks) {
         Ok(scores) => scores,
         Err(what) => {
             answer.verdict = Verdict::Missing { what };
@@ -257,9 +258,10 @@ impl Baseline {
 fn scores(
     reference: &Reference,
     claim: &Claim,
-    window: Window,
+    reading: &Reading,
     tasks: &[&TaskRuns],
 ) -> Result<Vec<TaskScores>, String> {
+    let logged = claim.of.as_deref();
     if tasks.is_empty() {
         let wanted = claim.tasks.clone().unwrap_or_default().join(", ");
         return Err(format!("{wanted} is not in this profile"));
@@ -274,9 +276,9 @@ fn scores(
             } else if reference.source.iter().any(|source| source.id == claim.baseline) {
                 published(reference, &claim.baseline, &task.task.id)?
             } else {
-                Baseline::Runs(window_scores(task, &claim.baseline, window, claim.of.as_deref())?)
+                Baseline::Runs(window_scores(task, &claim.baseline, reading.baseline_window(), logged)?)
             };
-            Ok(TaskScores { arm: window_scores(task, &claim.arm, window, claim.of.as_deref())?, baseline })
+            Ok(TaskScores { arm: window_scores(task, &claim.arm, reading.window, logged)?, baseline })
         })
         .collect()
 }
@@ -411,10 +413,15 @@ fn compare(metric: Metric, definition: Definition, pairs: &[(f64, f64)]) -> Opti
         let ratios = pairs.iter().map(ratio).collect::<Option<Vec<_>>>()?;
         if definition.median_of_tasks { stats::median(&ratios) } else { stats::mean(&ratios) }
     };
+    let differences = || pairs.iter().map(|(arm, baseline)| arm - baseline);
     match metric {
         Metric::RelativeGain => divided(1.0),
         Metric::Ratio => divided(0.0),
-        Metric::LeastDifference => pairs.iter().map(|(arm, baseline)| arm - baseline).min_by(f64::total_cmp),
+        Metric::Difference => {
+            let differences: Vec<f64> = differences().collect();
+            if definition.median_of_tasks { stats::median(&differences) } else { stats::mean(&differences) }
+        }
+        Metric::LeastDifference => differences().min_by(f64::total_cmp),
     }
 }
 

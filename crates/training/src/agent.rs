@@ -15,6 +15,7 @@ use experiment::{
     MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RunConfig, SacSettings, ScheduleShape,
     StopRule, Td3Settings,
 };
+use nn::Unit;
 use std::path::Path;
 
 /// The agent of `config`, fresh. `needed` is the directory of the recorded run that it needs, if one: the expert's, or

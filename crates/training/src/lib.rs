@@ -7,6 +7,7 @@ mod clock;
 mod data;
 mod episodes;
 mod expert;
+mod generate;
 mod keeper;
 mod log;
 mod mock;
@@ -17,8 +18,9 @@ mod session;
 
 pub use agent::device;
 pub use expert::parse_weights;
+pub use generate::{Files, generate};
 pub use keeper::Every;
 pub(crate) use provenance::provenance;
-pub use provenance::{COMMIT, cpu, known_hashes};
+pub use provenance::{COMMIT, cpu, known_hashes, of_this_process};
 pub use rig::{Part, Rig, train_on};
 pub use run::{Ending, News, Order, Place, Progress, train};

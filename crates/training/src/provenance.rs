@@ -27,7 +27,10 @@ pub(crate) fn provenance(config: &RunConfig, place: &Place<'_>) -> Result<Proven
 }
 
 /// What this process would train any run with.
-fn of_this_process() -> Result<Provenance> {
+///
+/// # Errors
+/// If a file that is to be hashed cannot be read.
+pub fn of_this_process() -> Result<Provenance> {
     // Hashed once: the files of a program that runs may be replaced.
     static PROCESS: OnceLock<Provenance> = OnceLock::new();
     let process = match PROCESS.get() {

@@ -78,9 +78,24 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 pub fn train(
     config: &RunConfig,
     place: &Place<'_>,
+    tell: impl FnMut(News),
+    order: impl FnMut(u64) -> Order,
+) -> Result<Ending> {
+    let Some((mut session, resumptions)) = to_the_end(config, place, tell, order)? else {
+        return Ok(Ending::Stopped);
+    };
+    record(&mut session, place.record, resumptions)?;
+    Ok(Ending::Finished)
+}
+
+/// Trains the run `config` as [`train`] does: the trained session, and how often it was taken up again; nothing if it was
+/// stopped.
+pub(crate) fn to_the_end<'a>(
+    config: &'a RunConfig,
+    place: &Place<'_>,
     mut tell: impl FnMut(News),
     mut order: impl FnMut(u64) -> Order,
-) -> Result<Ending> {
+) -> Result<Option<(Session<'a>, u64)>> {
     let make = || Session::new(config, place);
     let (mut keeper, mut session) = match place.checkpoints {
         Some((folder, every)) => {
@@ -120,15 +135,14 @@ pub fn train(
             keeper.save(&mut session, &mut |note| tell(News::Note(note)))?;
         }
         if order != Order::GoOn {
-            return Ok(Ending::Stopped);
+            return Ok(None);
         }
     }
-    record(&mut session, place.record, keeper.map_or(0, |keeper| keeper.starts_before()))?;
-    Ok(Ending::Finished)
+    Ok(Some((session, keeper.map_or(0, |keeper| keeper.starts_before()))))
 }
 
 /// Writes the run's record into `directory`, `status.toml` last.
-fn record(session: &mut Session<'_>, directory: &Path, resumptions: u64) -> Result<()> {
+pub(crate) fn record(session: &mut Session<'_>, directory: &Path, resumptions: u64) -> Result<()> {
     disk::remove(directory)?;
     disk::create_folder(directory)?;
     let write = |name: &str, bytes: &[u8]| disk::replace(&directory.join(name), bytes);

@@ -1,15 +1,16 @@
 //! Everything that a run is between two steps.
 
 use crate::clock::Clock;
+use crate::data::{self, Data};
 use crate::episodes::{observe, play};
 use crate::expert::{Candidate, serialise};
 use crate::log::Log;
-use crate::{Place, agent, data, provenance};
+use crate::{Place, agent, provenance};
 use agents::{Agent, Batch};
 use anyhow::{Result, bail, ensure};
 use datasets::{Drawn, Replay};
 use envs::{Action, Env};
-use experiment::{Policy, Provenance, Rewards, Row, RunConfig};
+use experiment::{Policy, Provenance, Row, RunConfig};
 use state::Archive;
 use std::time::Instant;
 use streams::Stream;
@@ -23,10 +24,10 @@ pub(crate) struct Session<'a> {
     pub(crate) updates: u64,
     env: Box<dyn Env>,
     starts: Stream,
-    agent: Box<dyn Agent>,
+    pub(crate) agent: Box<dyn Agent>,
     pub(crate) replay: Replay,
     /// The data set that it learns from, if from one.
-    data: Option<Replay>,
+    data: Option<Data>,
     draws: Stream,
     /// What the agent sees.
     s: Vec<f32>,
@@ -159,9 +160,11 @@ impl<'a> Session<'a> {
         let size = self.config.replay.batch_size;
         match &self.data {
             None => self.replay.draw(size, &mut self.draws, &mut self.drawn),
-            Some(data) if self.config.is_offline() => data.draw(size, &mut self.draws, &mut self.drawn),
+            Some(data) if self.config.is_offline() => {
+                data.transitions.draw(size, &mut self.draws, &mut self.drawn)
+            }
             Some(data) => {
-                data.draw(size / 2, &mut self.draws, &mut self.drawn);
+                data.transitions.draw(size / 2, &mut self.draws, &mut self.drawn);
                 self.replay.draw(size - size / 2, &mut self.draws, &mut self.other_half);
                 self.drawn.append(&self.other_half);
             }
@@ -191,8 +194,9 @@ impl<'a> Session<'a> {
         );
         // As in the authors' code, an episode that reaches its limit does not count as ended, whatever else it did.
         let terminal = step.terminated && !step.truncated;
-        let rewards = config.data.as_ref().map_or(Rewards::AsStored, |data| data.rewards);
-        self.replay.push(&self.s, &self.a, rewards.of(step.reward as f32), terminal, &self.next_s);
+        let reward = step.reward as f32;
+        let reward = self.data.as_ref().map_or(reward, |data| data.change.of(reward));
+        self.replay.push(&self.s, &self.a, reward, terminal, &self.next_s);
         std::mem::swap(&mut self.s, &mut self.next_s);
         self.episode_return += step.reward;
 
