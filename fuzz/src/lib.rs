@@ -287,6 +287,8 @@ fn write_record(store: &Store, config: &RunConfig) {
         simd: "none".to_owned(),
         platform: "none".to_owned(),
         expert_sha256: None,
+        networks_sha256: None,
+        data_sha256: None,
     };
     write("provenance.toml", toml::to_string(&provenance).unwrap());
     let expert = Expert {

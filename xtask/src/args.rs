@@ -190,9 +190,8 @@ pub(crate) struct How {
     /// How often a run is tried that is killed, hangs, or finds the disk full; what it did itself is not tried again
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tries: u32,
-    /// Where data sets lie, instead of `data/` in the cache
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -488,7 +487,7 @@ pub(crate) enum DataVerb {
     },
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct PlacesArgs {
     /// Where data sets lie, instead of `data/` in the cache
     #[arg(long, value_name = "DIR")]

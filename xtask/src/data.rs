@@ -22,13 +22,13 @@ pub(crate) fn data(verb: &DataVerb) -> Result<u8> {
 }
 
 /// What there is, and where to look for it.
-struct Open {
-    manifest: Manifest,
-    places: Places,
+pub(crate) struct Open {
+    pub(crate) manifest: Manifest,
+    pub(crate) places: Places,
 }
 
 impl Open {
-    fn new(args: &PlacesArgs) -> Result<Self> {
+    pub(crate) fn new(args: &PlacesArgs) -> Result<Self> {
         let manifest = match &args.manifest {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| {
@@ -131,7 +131,7 @@ fn known(found: &Found) -> String {
 
 /// Makes the named stand-ins, which any paper's protocol may describe.
 fn generate(wanted: &[String], minari: bool, how: &How) -> Result<()> {
-    let places = Places::from_process(how.data_dir.clone())?;
+    let places = Places::from_process(how.places.data_dir.clone())?;
     let recipes = recipes()?;
     for set in wanted {
         let Some((paper, recipe)) = recipes.iter().find(|(_, recipe)| recipe.id == *set) else {

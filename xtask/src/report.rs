@@ -105,10 +105,15 @@ fn annotations(which: &Which, answers: &[Answer], changes: &[Change]) -> Result<
 
 fn print(study: &Study, answers: &[Answer]) {
     let width = 100;
-    let show = |table: &Table| say(format!("\n{}", table.plain(width)));
+    let show = |table: &Table| {
+        if !table.rows().is_empty() {
+            say(format!("\n{}", table.plain(width)));
+        }
+    };
     if !study.is_complete() {
         show(&tables::runs(study));
     }
+    show(&tables::online(study));
     show(&tables::gains(study));
     show(&tables::verdicts(answers).without("note"));
     for answer in answers {

@@ -2,6 +2,7 @@
 
 use crate::args::{Chosen, How};
 use crate::campaign::{Campaign, StandIn};
+use crate::data::Open;
 use crate::runner;
 use anyhow::Result;
 use datasets::{Known, Manifest, Places};
@@ -21,8 +22,7 @@ pub(crate) fn files(chosen: &Chosen, cells: &[&Cell], how: &How) -> Result<Files
     if sets.is_empty() {
         return Ok(Files::new());
     }
-    let places = Places::from_process(how.data_dir.clone())?;
-    let manifest = Manifest::built_in()?;
+    let Open { manifest, places } = Open::new(&how.places)?;
     let (mut files, mut recipes) = (Files::new(), Vec::new());
     for set in sets {
         let file = match chosen.experiment.recipe(set)? {
@@ -91,7 +91,11 @@ pub(crate) fn is_made(recipe: &Recipe, places: &Places) -> bool {
 
 /// Makes those stand-ins that are not there, in worker processes.
 pub(crate) fn make(recipes: &[Recipe], paper: &str, places: &Places, how: &How, minari: bool) -> Result<()> {
-    let missing: Vec<&Recipe> = recipes.iter().filter(|recipe| !is_made(recipe, places)).collect();
+    let is_here = |recipe: &&Recipe| {
+        let folder = place(recipe, places).with_extension("");
+        is_made(recipe, places) && (!minari || folder.join("data/main_data.hdf5").is_file())
+    };
+    let missing: Vec<&Recipe> = recipes.iter().filter(|recipe| !is_here(recipe)).collect();
     if missing.is_empty() {
         return Ok(());
     }

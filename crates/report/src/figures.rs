@@ -29,6 +29,7 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
     let columns = [
         ("mean_horizon", "mean-horizon", "Steps of a plan", "How far plans go"),
         ("model_error", "model-error", "Distance of the next state", "What the model is off by"),
+        ("offline_share", "offline-share", "Share of steps", "How often the offline policy acts"),
     ];
     let picture = |(column, name, label, title): (&str, &str, &str, &str)| {
         let panel = |task: &TaskRuns| {

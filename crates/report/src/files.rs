@@ -37,13 +37,16 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
     files.push(("report.html".to_owned(), html::page(study, &answers, &pictures)?.into_bytes()));
     for (name, table) in [
         ("scores", tables::scores(study)),
+        ("online", tables::online(study)),
         ("gains", tables::gains(study)),
         ("verdicts", tables::verdicts(&answers)),
         ("claims", tables::claims(&answers)),
         ("sensitivity", sensitivity::sensitivity(study)),
         ("runs", tables::runs(study)),
     ] {
-        files.extend(formats(name, &table));
+        if !table.rows().is_empty() {
+            files.extend(formats(name, &table));
+        }
     }
     Ok(files)
 }

@@ -301,6 +301,12 @@ fn grids(study: &Study) -> Vec<Grid> {
             tables::references(&comparisons(study)),
         ),
         (
+            "online",
+            "From offline to online",
+            "Medians over runs, with their intervals. The offline policy is scored by its mean action.".to_owned(),
+            tables::online(study),
+        ),
+        (
             "gains",
             "Relative gains by reading",
             "Undefined where the baseline is not above 0; the average is over tasks.".to_owned(),

@@ -95,15 +95,20 @@ pub fn final_scores(study: &Study) -> Vec<FinalScore> {
     cells.map(|(task, arm)| final_score(study, task, arm)).collect()
 }
 
-fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
+/// The median of `runs` and its percentile bootstrap interval; `purpose` names the random stream.
+pub(crate) fn median(study: &Study, runs: &[f64], purpose: &str) -> (Option<f64>, Option<[f64; 2]>) {
     let statistics = &study.experiment.protocol.statistics;
-    let runs = arm.window_means(FINAL, None).unwrap_or_default();
     let interval = (!runs.is_empty()).then(|| {
-        let purpose = format!("final/{}/{}", task.task.id, arm.arm.id);
         let (resamples, seed) = (statistics.resamples, statistics.seed);
-        let replicates = stats::bootstrap_sample(&runs, resamples, seed, &purpose, stats::median_in_place);
+        let replicates = stats::bootstrap_sample(runs, resamples, seed, purpose, stats::median_in_place);
         replicates.interval(statistics.confidence)
     });
+    (stats::median(runs), interval.flatten().map(|interval| [interval.low, interval.high]))
+}
+
+fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
+    let runs = arm.window_means(FINAL, None).unwrap_or_default();
+    let (median, interval) = median(study, &runs, &format!("final/{}/{}", task.task.id, arm.arm.id));
     let others = || task.arms.iter().filter(|other| other.arm.id != arm.arm.id);
     let beats = |other: &ArmRuns| {
         difference(study, task, (&arm.arm.id, &other.arm.id), FINAL).is_some_and(|[low, _]| low > 0.0)
@@ -112,10 +117,10 @@ fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
         task: task.task.id.clone(),
         arm: arm.arm.id.clone(),
         label: arm.arm.label.clone(),
-        steps: task.steps,
+        steps: arm.planned.first().map_or(task.steps, |(config, _)| config.steps),
         planned: arm.planned.len(),
-        median: stats::median(&runs),
-        interval: interval.flatten().map(|interval| [interval.low, interval.high]),
+        median,
+        interval,
         best: others().next().is_some() && others().all(beats),
         runs,
     }

@@ -125,6 +125,11 @@ impl Study {
         }
     }
 
+    /// Decimals that a score is shown with.
+    pub(crate) fn decimals(&self) -> usize {
+        usize::from(self.tasks.iter().any(|task| task.task.points.is_some()))
+    }
+
     /// Whether an arm's steps are updates on a data set that come before another arm's first step.
     #[must_use]
     pub fn is_before_others(&self, arm: &Arm) -> bool {

@@ -1,14 +1,16 @@
 //! The tables of a study.
 
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
-use crate::results::{Comparison, FinalScore, Lies, final_scores, same_task};
-use crate::study::{State, Study};
+use crate::results::{Comparison, FINAL, FinalScore, Lies, final_scores, median, same_task};
+use crate::study::{ArmRuns, State, Study};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{Answer, Gain, Verdict, task_gain};
-use experiment::{Claim, Metric, Reading};
+use experiment::{Claim, Metric, Reading, Source, Window};
 
-fn whole(x: f64) -> String {
-    grouped(x, 0)
+/// How a study's scores are written.
+fn score_format(study: &Study) -> impl Fn(f64) -> String + Copy {
+    let decimals = study.decimals();
+    move |x| grouped(x, decimals)
 }
 
 /// Final scores, the experts with their cost, and published numbers for the same task beside them.
@@ -19,14 +21,13 @@ pub fn scores(study: &Study) -> Table {
         ("what", Align::Left),
         ("steps", Align::Right),
         ("runs", Align::Right),
-        ("return", Align::Right),
+        (if study.decimals() == 0 { "return" } else { "normalised score" }, Align::Right),
         ("protocol", Align::Left),
     ]);
     let scores = final_scores(study);
-    let confidence = study.experiment.protocol.statistics.confidence;
     for task in &study.tasks {
         for score in scores.iter().filter(|score| score.task == task.task.id) {
-            table.push(arm_row(score, confidence));
+            table.push(arm_row(study, score));
         }
         if let Some(expert) = task.expert.as_ref().and_then(|run| run.expert.as_ref()) {
             table.push([
@@ -34,15 +35,19 @@ pub fn scores(study: &Study) -> Table {
                 "expert".to_owned(),
                 steps(expert.step),
                 "1".to_owned(),
-                plus_minus(expert.score, expert.score_std, whole),
+                plus_minus(expert.score, expert.score_std, score_format(study)),
                 format!("mean of {} episodes ± their population standard deviation", expert.episodes),
             ]);
         }
-        for source in &study.experiment.reference.source {
+        let claims = &study.experiment.claims.claim;
+        // What columns of the log are held against is no score.
+        let is_score =
+            |source: &&Source| !claims.iter().any(|claim| claim.of.is_some() && claim.baseline == source.id);
+        for source in study.experiment.reference.source.iter().filter(is_score) {
             for score in source.scores.iter().filter(|score| same_task(&score.task, &task.task.id)) {
                 let value = match score.spread {
-                    Some(spread) => plus_minus(score.value, spread, whole),
-                    None => whole(score.value),
+                    Some(spread) => plus_minus(score.value, spread, score_format(study)),
+                    None => score_format(study)(score.value),
                 };
                 table.push([
                     score.task.clone(),
@@ -58,9 +63,10 @@ pub fn scores(study: &Study) -> Table {
     table
 }
 
-fn arm_row(score: &FinalScore, confidence: f64) -> [Cell; 6] {
+fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
+    let confidence = study.experiment.protocol.statistics.confidence;
     let value = match (score.median, score.interval) {
-        (Some(median), Some([low, high])) => with_interval(median, low, high, whole),
+        (Some(median), Some([low, high])) => with_interval(median, low, high, score_format(study)),
         _ => MISSING.to_owned(),
     };
     let protocol = format!(
@@ -81,6 +87,7 @@ fn arm_row(score: &FinalScore, confidence: f64) -> [Cell; 6] {
 /// lies outside the reference ± its spread.
 #[must_use]
 pub fn references(comparisons: &[Comparison]) -> Table {
+    let round = |x: f64| grouped(x, 0);
     let mut table = Table::new([
         ("task", Align::Left),
         ("what", Align::Left),
@@ -96,20 +103,20 @@ pub fn references(comparisons: &[Comparison]) -> Table {
     for row in comparisons {
         let [low, high] = row.interval;
         let reference = match row.spread {
-            Some(spread) => plus_minus(row.reference, spread, whole),
-            None => whole(row.reference),
+            Some(spread) => plus_minus(row.reference, spread, round),
+            None => round(row.reference),
         };
         let apart = row.lies != Lies::Overlaps;
         let lies = match row.lies {
             Lies::Overlaps => "overlaps the reference ± spread".to_owned(),
             lies => format!("{} the reference ± spread", lies.name()),
         };
-        let difference = with_interval(row.difference, low - row.reference, high - row.reference, whole);
+        let difference = with_interval(row.difference, low - row.reference, high - row.reference, round);
         table.push([
             Cell::from(row.task.as_str()),
             row.label.as_str().into(),
             steps(row.steps).into(),
-            with_interval(row.ours, low, high, whole).into(),
+            with_interval(row.ours, low, high, round).into(),
             row.runs.to_string().into(),
             reference.into(),
             row.reference_runs.to_string().into(),
@@ -157,6 +164,44 @@ pub fn gains(study: &Study) -> Table {
             row.extend(gains.iter().map(cell));
             row.push(average);
             table.push(row);
+        }
+    }
+    table
+}
+
+/// What each arm that comes after another ends with, beside what that one left and what it began with itself.
+#[must_use]
+pub fn online(study: &Study) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("arm", Align::Left),
+        ("runs", Align::Right),
+        ("offline, at the end", Align::Right),
+        ("online, before the first step", Align::Right),
+        ("online, last 5 %", Align::Right),
+    ]);
+    for task in &study.tasks {
+        for arm in &task.arms {
+            let before = task.arms.iter().find(|before| Some(&before.arm.id) == arm.arm.after.as_ref());
+            let Some(before) = before else { continue };
+            let score = |runs: &ArmRuns, name: &str, window| {
+                let scores = runs.window_means(window, None).unwrap_or_default();
+                let purpose = format!("online/{}/{}/{name}", task.task.id, runs.arm.id);
+                match median(study, &scores, &purpose) {
+                    (Some(median), Some([low, high])) => {
+                        with_interval(median, low, high, score_format(study))
+                    }
+                    _ => MISSING.to_owned(),
+                }
+            };
+            table.push([
+                task.task.id.clone(),
+                arm.arm.label.clone(),
+                arm.runs().count().to_string(),
+                score(before, "end", Window::At(1.0)),
+                score(arm, "begin", Window::At(0.0)),
+                score(arm, "end", FINAL),
+            ]);
         }
     }
     table
@@ -227,7 +272,8 @@ pub(crate) fn number(answer: &Answer, x: f64) -> String {
     match answer.metric.split(' ').next() {
         Some("relative") => percent_gain(x),
         Some("ratio") => grouped(x, 2) + "×",
-        _ => whole(x),
+        Some("difference") => grouped(x, 1),
+        _ => grouped(x, 0),
     }
 }
 

@@ -21,6 +21,18 @@ fn losses(config: &RunConfig) -> Vec<&'static str> {
     if config.mpdp.is_some() {
         losses.extend(["mean_horizon", "model_error"]);
     }
+    if config.iql.is_some() {
+        losses.push("value_loss");
+    }
+    if config.pex.is_some() {
+        losses.push("offline_share");
+    }
+    if config.fql.is_some() {
+        losses.extend(["bc_flow_loss", "distill_loss"]);
+    }
+    if config.drol.is_some() {
+        losses.extend(["bc_loss", "saturated_share", "candidate_divergence"]);
+    }
     losses
 }
 

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use experiment::{
-    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, ModelSettings, MpdpSettings,
-    NoisePlacement, ReplaySettings, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings,
+    Aggregate, Algorithm, DaiSettings, DataSettings, DataUsage, Device, DrolSettings, ErrorScale, Evaluation,
+    ExpertGoal, FqlSettings, IqlSettings, ModelSettings, MpdpSettings, NoisePlacement, PexSettings,
+    PolicyActions, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +20,7 @@ fn config(task: &str, seed: u64) -> RunConfig {
         schema: 1,
         paper: "test".to_owned(),
         task: task.to_owned(),
+        environment: None,
         arm: "td3".to_owned(),
         seed,
         steps: 400,
@@ -38,8 +40,15 @@ fn config(task: &str, seed: u64) -> RunConfig {
         }),
         sac: None,
         mpdp: None,
+        iql: None,
+        pex: None,
+        fql: None,
+        drol: None,
         replay: ReplaySettings { capacity: 130, batch_size: 16, updates_per_step: 1 },
         evaluation: Evaluation { every: 200, episodes: 1 },
+        data: None,
+        after: None,
+        leaves_networks: false,
         dai: None,
         expert: None,
         mock: None,
@@ -121,14 +130,96 @@ fn planned(task: &str) -> RunConfig {
     RunConfig { arm: "mpdp".to_owned(), algorithm: Algorithm::Mpdp, mpdp: Some(mpdp), ..soft(task) }
 }
 
+/// IQL on the data set of [`data`] alone.
+fn offline() -> RunConfig {
+    let iql = IqlSettings {
+        hidden: vec![16, 16],
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        expectile: 0.7,
+        beta: 3.0,
+        weight_limit: 100.0,
+        dropout: 0.1,
+        start_steps: 50,
+    };
+    let data = DataSettings {
+        set: "d4rl-locomotion".to_owned(),
+        recipe: None,
+        usage: DataUsage::Alone,
+        rewards: Rewards::ByReturns,
+    };
+    RunConfig {
+        arm: "offline".to_owned(),
+        algorithm: Algorithm::Iql,
+        td3: None,
+        iql: Some(iql),
+        data: Some(data),
+        leaves_networks: true,
+        ..config("Hopper-v5", 0)
+    }
+}
+
+/// IQL that goes on from [`offline`] in the environment, with the data set beside.
+fn fine_tuned() -> RunConfig {
+    let offline = offline();
+    let data = DataSettings { usage: DataUsage::Half, ..offline.data.clone().unwrap() };
+    let after = Some(offline.id());
+    RunConfig { arm: "direct".to_owned(), data: Some(data), after, leaves_networks: false, ..offline }
+}
+
+/// PEX on [`offline`].
+fn expanded() -> RunConfig {
+    let pex = PexSettings {
+        inverse_temperature: 3.0,
+        evaluation_epsilon: 0.1,
+        policy_actions: PolicyActions::Composite,
+    };
+    RunConfig { arm: "pex".to_owned(), algorithm: Algorithm::Pex, pex: Some(pex), ..fine_tuned() }
+}
+
+/// FQL and DROL on the data set alone.
+fn one_step() -> [RunConfig; 2] {
+    let fql = FqlSettings {
+        hidden: vec![16, 16],
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        target: Aggregate::Mean,
+        flow_steps: 3,
+        alpha: 1.0,
+        normalise_q: false,
+    };
+    let drol = DrolSettings {
+        hidden: vec![16, 16],
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        target: Aggregate::Min,
+        candidates: 4,
+        bc_coef: 1.0,
+    };
+    let offline = RunConfig { iql: None, leaves_networks: false, ..offline() };
+    [
+        RunConfig { algorithm: Algorithm::Fql, fql: Some(fql), ..offline.clone() },
+        RunConfig { algorithm: Algorithm::Drol, drol: Some(drol), ..offline },
+    ]
+}
+
+/// 300 rows of made-up numbers in the shape of Hopper's.
+fn data() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().parent().unwrap();
+    root.join("tests/goldens/datasets/d4rl-locomotion.hdf5")
+}
+
 struct Folder {
     folder: tempfile::TempDir,
-    expert: Option<PathBuf>,
+    needed: Option<PathBuf>,
 }
 
 impl Folder {
-    fn new(expert: Option<&Path>) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), expert: expert.map(Path::to_owned) }
+    fn new(needed: Option<&Path>) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), needed: needed.map(Path::to_owned) }
     }
 
     fn record(&self) -> PathBuf {
@@ -147,10 +238,12 @@ impl Folder {
         order: impl FnMut(u64) -> Order,
     ) -> (Ending, Vec<String>) {
         let (record, checkpoints) = (self.record(), self.checkpoints());
+        let data = config.data.as_ref().map(|_| data());
         let place = Place {
             record: &record,
             checkpoints: Some((&checkpoints, Every::Steps(every))),
-            expert: self.expert.as_deref(),
+            needed: self.needed.as_deref(),
+            data: data.as_deref(),
         };
         let mut notes = Vec::new();
         let tell = |news| {
@@ -210,6 +303,52 @@ fn a_run_that_is_interrupted_anywhere_leaves_the_same_bytes() {
             }
         }
     }
+}
+
+#[test]
+fn a_run_that_learns_from_data_leaves_the_same_bytes_too() {
+    let stream = &mut Stream::new(3, "interruptions");
+    let (first, files) = undisturbed(&offline(), None);
+    assert!(files.contains_key("networks.safetensors"));
+    let kept = first.record();
+    let [fql, drol] = one_step();
+    for (config, needed) in [
+        (offline(), None),
+        (fine_tuned(), Some(kept.as_path())),
+        (expanded(), Some(kept.as_path())),
+        (RunConfig { after: None, ..fine_tuned() }, None),
+        (fql, None),
+        (drol, None),
+    ] {
+        let expected = undisturbed(&config, needed).1;
+        for _ in 0..3 {
+            assert!(interrupted(&config, needed, stream) == expected, "{:?}", config.algorithm);
+        }
+    }
+}
+
+/// The networks that a run starts from are those it was planned with.
+#[test]
+fn a_fine_tuned_policy_begins_where_the_offline_one_ended() {
+    let (first, files) = undisturbed(&offline(), None);
+    let line = |files: &BTreeMap<String, Vec<u8>>, first: bool| {
+        let text = String::from_utf8(files["evals.csv"].clone()).unwrap();
+        let line = if first { text.lines().nth(1) } else { text.lines().last() };
+        line.unwrap().split_once(',').unwrap().1.to_owned()
+    };
+    let then = undisturbed(&fine_tuned(), Some(&first.record())).1;
+    assert_eq!(line(&files, false), line(&then, true));
+    // A byte of the networks that is another is not taken for them.
+    let networks = first.record().join("networks.safetensors");
+    let mut bytes = fs::read(&networks).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&networks, bytes).unwrap();
+    let folder = Folder::new(Some(&first.record()));
+    let (record, data) = (folder.record(), data());
+    let place =
+        Place { record: &record, checkpoints: None, needed: folder.needed.as_deref(), data: Some(&data) };
+    let error = train(&fine_tuned(), &place, |_| (), |_| Order::GoOn).unwrap_err().to_string();
+    assert!(error.contains("their checksum is not the recorded one"), "{error}");
 }
 
 /// 1,000 flipped bits and 200 cuts, anywhere in the files that a kill at step 330 left.
@@ -283,8 +422,8 @@ fn whatever_stands_behind_a_right_checksum_is_refused_or_used() {
         disk::Checkpoints::open(&folder.checkpoints()).0.write(&other(&body, stream)).unwrap();
 
         let (record, checkpoints) = (folder.record(), folder.checkpoints());
-        let place =
-            Place { record: &record, checkpoints: Some((&checkpoints, Every::Steps(2))), expert: None };
+        let checkpointed = Some((checkpoints.as_path(), Every::Steps(2)));
+        let place = Place { record: &record, checkpoints: checkpointed, needed: None, data: None };
         let mut notes = Vec::new();
         let mut steps = 0;
         let began = Instant::now();

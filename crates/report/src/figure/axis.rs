@@ -117,11 +117,12 @@ fn across(panel: &Panel) -> Vec<f64> {
     values
 }
 
-/// From the first point (or 0 if that is near) to the last, or to the panel's own end.
+/// From the first point (or 0 if that is near, or beyond) to the last, or to the panel's own end.
 fn steps(panel: &Panel, most: usize) -> Option<(Axis, StepUnit)> {
     let (first, last) = extent(across(panel)).filter(|&(_, last)| last > 0.0)?;
-    let low = if first < 0.3 * last || first == last { 0.0 } else { first };
-    let unit = StepUnit::fit(last);
+    let is_near = (0.0..0.3 * last).contains(&first) || first == last;
+    let low = if is_near { 0.0 } else { first };
+    let unit = StepUnit::fit(last.max(-low));
     let ticks = nice_ticks(low / unit.size(), last / unit.size(), most);
     let ticks = ticks.values.iter().map(|&t| (t * unit.size(), decimal(t, ticks.decimals))).collect();
     Some((Axis::linear(low, last, ticks), unit))
@@ -301,6 +302,11 @@ mod tests {
         check(300_000.0, StepUnit::Thousand, &["0", "100", "200", "300"]);
         check(20_000.0, StepUnit::Thousand, &["0", "5", "10", "15", "20"]);
         check(1_500.0, StepUnit::One, &["0", "500", "1000", "1500"]);
+        let (axis, _) = horizontal(&curve(vec![-2000.0, 1000.0], vec![0.0; 2]), ScaleKind::Steps, 6).unwrap();
+        assert_eq!(
+            (axis.low, labels(&axis)),
+            (-2000.0, vec!["−2000", "−1500", "−1000", "−500", "0", "500", "1000"])
+        );
         assert_eq!(horizontal(&Panel::default(), ScaleKind::Steps, 6), None);
     }
 

@@ -73,6 +73,10 @@ fn draw_axes(canvas: &Canvas<'_>, place: &Place, figure: &Figure, of_rows: bool)
         canvas.text(label, (x, bottom + TICK + TICK_GAP + 0.73 * FONT), FONT, DARK, Anchor::Middle);
     }
     canvas.path(&[(left, place.top), (left, bottom), (right, bottom)], DARK, SPINE_WIDTH);
+    // Where something begins at 0 that came after something else.
+    if let Some(x) = place.across(0.0).filter(|x| !of_rows && *x > left) {
+        canvas.dashed(&[(x, bottom), (x, place.top)], MUTED, SPINE_WIDTH, [2.4, 1.8]);
+    }
     if let Some(label) = &place.x_label {
         let at = (left + place.width / 2.0, bottom + TICK + TICK_GAP + 2.3 * FONT);
         canvas.text(label, at, text::fitting(label, FONT, place.width + 8.0), DARK, Anchor::Middle);

@@ -1,0 +1,198 @@
+//! Runs that learn from data sets, from a stand-in to the verdict, and from a file as it is published.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const SET: &str = "gen/hopper-smoke-v0";
+
+fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(arguments);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+    command
+}
+
+fn reproduce(folder: &Path, data: &Path, more: &[&str]) -> Output {
+    let mut command = xtask(&["reproduce", "--paper", "pex", "--profile", "smoke"]);
+    command.args(more).arg("--data-dir").arg(data);
+    command.arg("--results").arg(folder.join("results")).arg("--figures").arg(folder.join("figures"));
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Every file of a run below `folder` that no clock touched.
+fn records(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut files, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.is_file() && !name.starts_with('.') && name != "timing.toml" {
+                files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// The page names the command that makes it, with its folders.
+fn assert_same(mine: &BTreeMap<PathBuf, Vec<u8>>, others: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert!(mine.len() > 30 && mine.keys().eq(others.keys()), "{:?}\n{:?}", mine.keys(), others.keys());
+    for (name, bytes) in mine.iter().filter(|(name, _)| !name.ends_with("report.html")) {
+        assert!(
+            *bytes == others[name],
+            "{}: {} instead of {}",
+            name.display(),
+            text(bytes),
+            text(&others[name])
+        );
+    }
+}
+
+fn assert_ok(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_stand_in_is_made_learned_from_and_judged_the_same_for_any_number_of_workers() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, other_data) = (one.path().join("data"), two.path().join("data"));
+    // By itself, and by the runner that finds it missing.
+    let mut command = xtask(&["data", "generate", SET, "--minari"]);
+    assert_ok(&command.arg("--data-dir").arg(&data).output().unwrap());
+    let file = |data: &Path, end: &str| fs::read(data.join(format!("{SET}{end}"))).unwrap();
+    let first = reproduce(one.path(), &data, &["--jobs", "1"]);
+    assert_ok(&first);
+    assert!(!text(&first.stderr).contains(&format!("making {SET}")), "{}", text(&first.stderr));
+    let second = reproduce(two.path(), &other_data, &["--jobs", "2"]);
+    assert_ok(&second);
+    assert!(text(&second.stderr).contains(&format!("making {SET}")), "{}", text(&second.stderr));
+    for end in [".hdf5", ".hdf5.toml"] {
+        assert!(file(&data, end) == file(&other_data, end), "{end}");
+    }
+    let (mine, others) = (records(&one.path().join("results")), records(&two.path().join("results")));
+    assert_same(&mine, &others);
+    let (mine, others) = (records(&one.path().join("figures")), records(&two.path().join("figures")));
+    assert_same(&mine, &others);
+    let online = text(&mine[Path::new("pex/smoke/online.csv")]);
+    assert_eq!(online.lines().count(), 3, "{online}");
+    assert!(mine.contains_key(Path::new("pex/smoke/offline-share.svg")));
+
+    // Both layouts hold the same steps.
+    let inspect = |path: PathBuf| {
+        let output = xtask(&["data", "inspect", "--json"]).arg(path).output().unwrap();
+        assert_ok(&output);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (d4rl, minari) = (inspect(data.join(format!("{SET}.hdf5"))), inspect(data.join(SET)));
+    assert_eq!((&d4rl["rows"], &d4rl["episodes"]), (&minari["rows"], &minari["episodes"]));
+    assert_eq!(d4rl["rows"], 2000);
+    assert_eq!(d4rl["returns"]["max"], minari["returns"]["max"]);
+
+    // A stand-in that was made otherwise is made again, and what is there is left alone.
+    let side_car = data.join(format!("{SET}.hdf5.toml"));
+    let then = fs::read_to_string(&side_car).unwrap();
+    let digest = then.lines().find(|line| line.starts_with("digest")).unwrap();
+    fs::write(&side_car, then.replace(digest, "digest = \"another\"")).unwrap();
+    for made in ["made", "is here"] {
+        let output = xtask(&["data", "generate", SET]).arg("--data-dir").arg(&data).output().unwrap();
+        assert_ok(&output);
+        assert!(text(&output.stdout).starts_with(&format!("{SET} {made}")), "{}", text(&output.stdout));
+        assert_eq!(fs::read_to_string(&side_car).unwrap(), then);
+    }
+}
+
+/// A file in the layout, and under the name, of what is published: the profile of the paper starts with it.
+#[test]
+fn a_published_file_is_found_and_learned_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let name = "hopper_medium-v2.hdf5";
+    let run = |manifest: Option<&Path>| {
+        let mut command = xtask(&["reproduce", "--paper", "pex", "--profile", "paper"]);
+        command.args(["--only", "task=hopper-medium-v2", "--only", "arm=offline", "--only", "seed=0"]);
+        command.arg("--results").arg(folder.path().join("results"));
+        command.arg("--figures").arg(folder.path().join("figures")).arg("--data-dir").arg(&data);
+        command.args(manifest.iter().flat_map(|path| [Path::new("--manifest"), *path]));
+        command.env("HOME", folder.path()).env_remove("D4RL_DATASET_DIR").env_remove("MINARI_DATASETS_PATH");
+        command
+    };
+    // Nothing is there: what to do is said, and nothing is started.
+    let output = run(None).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for part in ["data set d4rl/hopper-medium-v2 is not here", "cargo xtask data get hopper-medium-v2", name]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!folder.path().join("results/pex/hopper-medium-v2").exists());
+    // Another file under its name is not taken for it.
+    fs::copy(root.join("tests/goldens/datasets/d4rl-locomotion.hdf5"), data.join(name)).unwrap();
+    let output = run(None).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not the published file of hopper-medium-v2"));
+    // A list that knows its hash.
+    let manifest = folder.path().join("manifest.toml");
+    let sha256 = {
+        let output = xtask(&["data", "inspect", "--json"]).arg(data.join(name)).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["sha256"].as_str().unwrap().to_owned(), report["size"].as_u64().unwrap())
+    };
+    let text_of_manifest = fs::read_to_string(root.join("crates/datasets/src/manifest.toml")).unwrap();
+    let known: Vec<String> = text_of_manifest
+        .lines()
+        .map(|line| {
+            if line.contains("\"d4rl/hopper-medium-v2\"") {
+                let (hash, size) = &sha256;
+                format!(
+                    "    {{ set = \"d4rl/hopper-medium-v2\", file = \"{name}\", size = {size}, sha256 = \"{hash}\" }},"
+                )
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    fs::write(&manifest, known.join("\n")).unwrap();
+    let mut child = run(Some(&manifest)).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut seen = Vec::new();
+    for line in lines {
+        let is_training = line.contains(" step ");
+        seen.push(line);
+        if is_training {
+            rustix::process::kill_process(
+                rustix::process::Pid::from_child(&child),
+                rustix::process::Signal::TERM,
+            )
+            .unwrap();
+        }
+    }
+    child.wait().unwrap();
+    assert!(seen.iter().any(|line| line.contains("hopper-medium-v2 offline seed 0")), "{seen:?}");
+    assert!(seen.iter().any(|line| line.contains(" step ")), "{seen:?}");
+}
+
+/// Scores are normalised by the returns that the environments' own package has.
+#[test]
+fn points_are_those_of_the_environments() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let experiment = experiment::Experiment::read(root, "pex").unwrap();
+    for task in &experiment.protocol.task {
+        let id = task.environment.as_ref().unwrap_or(&task.id);
+        let env = envs::make(id).unwrap();
+        let points = task.points.unwrap();
+        assert_eq!(env.spec().reference_returns, Some([points.low, points.high]), "{}", task.id);
+        assert_eq!(task.title.contains("(generated)"), task.data.as_ref().unwrap().set.starts_with("gen/"));
+    }
+}
