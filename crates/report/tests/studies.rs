@@ -48,6 +48,8 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
         simd: "avx512".to_owned(),
         platform: "linux-x86_64".to_owned(),
         expert_sha256: None,
+        networks_sha256: None,
+        data_sha256: None,
     };
     write("provenance.toml", toml::to_string(&provenance).unwrap());
     if config.expert.is_some() {

@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
         match &self.data {
             None => self.replay.draw(size, &mut self.draws, &mut self.drawn),
             Some(data) if self.config.is_offline() => {
-                data.transitions.draw(size, &mut self.draws, &mut self.drawn)
+                data.transitions.draw(size, &mut self.draws, &mut self.drawn);
             }
             Some(data) => {
                 data.transitions.draw(size / 2, &mut self.draws, &mut self.drawn);
