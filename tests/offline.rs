@@ -191,8 +191,9 @@ fn points_are_those_of_the_environments() {
     for task in &experiment.protocol.task {
         let id = task.environment.as_ref().unwrap_or(&task.id);
         let env = envs::make(id).unwrap();
-        let points = task.points.unwrap();
-        assert_eq!(env.spec().reference_returns, Some([points.low, points.high]), "{}", task.id);
-        assert_eq!(task.title.contains("(generated)"), task.data.as_ref().unwrap().set.starts_with("gen/"));
+        let points = task.points.map(|points| [points.low, points.high]);
+        assert_eq!(env.spec().reference_returns, points, "{}", task.id);
+        let is_stand_in = task.data.as_ref().is_some_and(|data| data.set.starts_with("gen/"));
+        assert_eq!(task.title.contains("(generated)"), is_stand_in, "{}", task.id);
     }
 }

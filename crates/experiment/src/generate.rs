@@ -17,7 +17,8 @@ pub struct Generate {
     pub environment: String,
     /// What is recorded.
     pub rows: Rows,
-    /// The environment steps that the agent is trained for.
+    /// The environment steps that the agent is trained for; none where it is an arm's.
+    #[serde(default)]
     pub steps: u64,
     /// The seed of all random streams.
     #[serde(default)]

@@ -164,7 +164,8 @@ fn cell(
     let guided = arm.dai.as_ref().zip(expert);
     config.dai = guided.map(|(dai, expert)| dai.resolve(steps, expert.id()));
     let arms = &experiment.protocol.arm;
-    config.leaves_networks = arms.iter().any(|other| other.after.as_ref() == Some(&arm.id));
+    config.leaves_networks =
+        arm.leaves_networks || arms.iter().any(|other| other.after.as_ref() == Some(&arm.id));
     let first = arms.iter().find(|other| Some(&other.id) == arm.after.as_ref());
     let first = first
         .map(|first| cell(experiment, profile, task, first, seed, None))

@@ -136,6 +136,9 @@ pub struct Arm {
     /// The arm whose run of the same task and seed it starts from, if from one.
     #[serde(default)]
     pub after: Option<String>,
+    /// Whether its runs leave their networks, as those do anyway that another arm comes after.
+    #[serde(default)]
+    pub leaves_networks: bool,
     /// What DAI adds, for `td3-dai`.
     #[serde(default)]
     pub dai: Option<ArmDai>,
@@ -415,12 +418,6 @@ impl Experiment {
                 _ => {}
             }
         }
-        let in_points = protocol.task.iter().filter(|task| task.points.is_some()).count();
-        if in_points != 0 && in_points != protocol.task.len() {
-            return bad(
-                "some tasks have `points` and others have not: give them to all or to none".to_owned()
-            );
-        }
         let stand_ins: Vec<&str> = protocol.generate.iter().map(|generate| generate.id.as_str()).collect();
         for (i, id) in stand_ins.iter().enumerate() {
             if !id.starts_with(STAND_IN) || stand_ins[..i].contains(id) {
@@ -478,6 +475,14 @@ impl Experiment {
                 }
             }
             distinct_seeds(profile.seeds.get_ref()).map_err(|error| at(profile.seeds.span(), error))?;
+            let in_points = self.tasks(profile).filter(|task| task.points.is_some()).count();
+            if in_points != 0 && in_points != profile.tasks.get_ref().len() {
+                let what = format!("some tasks of profile `{name}` have `points` and others have not");
+                return Err(at(
+                    profile.tasks.span(),
+                    BadInput::new(what).help("give them to all or to none"),
+                ));
+            }
             for task in self.tasks(profile) {
                 self.check_runs(profile, task)?;
             }
