@@ -14,7 +14,7 @@ struct Checkout(tempfile::TempDir);
 impl Checkout {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for experiment in ["experiments/dai", "experiments/mpdp"] {
+        for experiment in ["experiments/dai", "experiments/mpdp", "experiments/pex"] {
             fs::create_dir_all(folder.path().join(experiment)).unwrap();
             for file in ["protocol.toml", "reference.toml", "claims.toml"] {
                 let file = Path::new(experiment).join(file);
@@ -146,6 +146,41 @@ fn every_message_is_the_one_on_record() {
         &|c| c.spoil(protocol, "algorithm = \"td3\"", "algorithm = \"sac\""),
         &[],
     );
+    let (plan, pex) = (["plan", "--paper", "pex", "--profile", "smoke"], "experiments/pex/protocol.toml");
+    let generate = ["data", "generate", "gen/hoppr-smoke-v0"];
+    check("a stand-in that there is not", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
+    for (title, from, to) in [
+        ("an arm after none", "after = \"offline\"", "after = \"ofline\""),
+        ("PEX after nothing", "algorithm = \"pex\"\nafter = \"offline\"", "algorithm = \"pex\""),
+        (
+            "an arm after one that comes after another",
+            "id = \"pex\"\nlabel = \"PEX\"\nalgorithm = \"pex\"\nafter = \"offline\"",
+            "id = \"pex\"\nlabel = \"PEX\"\nalgorithm = \"pex\"\nafter = \"direct\"",
+        ),
+        ("no updates on the data", "[offline]\nsteps = 1_000_000\nevery = 10_000\n", ""),
+        (
+            "a task without a data set",
+            "data = { set = \"gen/hopper-smoke-v0\", rewards = \"by-returns\" }\n",
+            "",
+        ),
+        (
+            "a data set that nobody makes",
+            "set = \"gen/hopper-smoke-v0\", rewards",
+            "set = \"gen/hopper-smok-v0\", rewards",
+        ),
+        (
+            "a stand-in that goes by a published name",
+            "id = \"gen/hopper-smoke-v0\"",
+            "id = \"hopper-medium-v2\"",
+        ),
+        ("a stand-in of nothing", "steps = 2_000", "steps = 0"),
+        ("a stand-in that forgets", "capacity = 1_000_000", "capacity = 1_000"),
+        ("points upside down", "points = { low = 0.0, high = 1.0 }", "points = { low = 1.0, high = 0.0 }"),
+        ("an expectile of 2", "expectile = 0.7", "expectile = 2.0"),
+    ] {
+        check(title, &plan, &|c| c.spoil(pex, from, to), &[]);
+    }
+
     let (plan, planning) = (["plan", "--paper", "mpdp"], "experiments/mpdp/protocol.toml");
     check("a plan of no steps", &plan, &|c| c.spoil(planning, "horizon = 25", "horizon = 0"), &[]);
     check("an ensemble of one", &plan, &|c| c.spoil(planning, "members = 7", "members = 1"), &[]);

@@ -74,7 +74,7 @@ impl Experiment {
         let Some(name) = set.strip_prefix(STAND_IN) else { return Ok(None) };
         let known = &self.protocol.generate;
         let Some(generate) = known.iter().find(|generate| generate.id == set) else {
-            let kind = format!("experiments/{}/protocol.toml: stand-in", self.paper);
+            let kind = format!("stand-in in experiments/{}/protocol.toml:", self.paper);
             return Err(BadInput::unknown(&kind, set, known.iter().map(|generate| generate.id.as_str())));
         };
         let bad = |what: String| {
