@@ -243,9 +243,15 @@ impl Replay {
         self.last.extend_from_slice(next_s);
     }
 
+    /// Whether the row after this one begins in its s′.
+    #[must_use]
+    pub fn is_followed(&self, index: usize) -> bool {
+        self.row(index)[self.width() - 1] > 0.0
+    }
+
     /// s′ of a row that is held.
     fn next_observation(&self, index: usize) -> &[f32] {
-        if self.row(index)[self.width() - 1] > 0.0 {
+        if self.is_followed(index) {
             return &self.row((index + 1) % self.capacity)[..self.observation_dim];
         }
         self.left.get(&index).unwrap_or(&self.last)
@@ -299,10 +305,7 @@ impl Replay {
         for i in 0..self.len() {
             let step = self.transition(i);
             sum += f64::from(step.reward);
-            let goes_on = step.not_terminal != 0.0
-                && i + 1 < self.len()
-                && step.next_observation == self.transition(i + 1).observation;
-            if !goes_on {
+            if step.not_terminal == 0.0 || !self.is_followed(i) {
                 returns.push(std::mem::take(&mut sum));
             }
         }

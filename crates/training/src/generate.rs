@@ -81,13 +81,12 @@ fn replayed(session: &Session<'_>) -> Recorder {
     for i in 0..replay.len() {
         let step = replay.transition(i);
         let terminal = step.not_terminal == 0.0;
-        let goes_on = i + 1 < replay.len() && step.next_observation == replay.transition(i + 1).observation;
         recorder.push(&Step {
             observation: step.observation,
             action: step.action,
             reward: step.reward,
             terminal,
-            timeout: !terminal && !goes_on,
+            timeout: !terminal && !replay.is_followed(i),
             next_observation: step.next_observation,
             extras: &[],
         });
