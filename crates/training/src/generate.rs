@@ -31,9 +31,9 @@ pub struct Files<'a> {
     pub minari: bool,
 }
 
-/// Makes the stand-in of `recipe`, a file in D4RL's layout with its side-car: trains its agent as [`crate::train`] does,
-/// from the last checkpoint at `place` if there is one, and writes what `recipe` wants of its steps to `files`, and the run's record. The same
-/// program makes the same bytes.
+/// Makes the stand-in of `recipe`: trains its agent as [`crate::train`] does, from the last checkpoint at `place` if there
+/// is one, and writes what `recipe` wants of its steps to `files`, with a side-car, and the run's record. The same program
+/// makes the same bytes.
 ///
 /// # Errors
 /// As [`crate::train`], and if the file cannot be written.
