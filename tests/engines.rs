@@ -125,7 +125,7 @@ fn printed_commands_make_the_same_runs_and_can_be_repeated() {
     // A run whose expert is not there says so, and does no harm.
     let early = shell(&checkout.path(""), "tail -n 1 commands.txt | sh");
     assert_eq!(early.status.code(), Some(5), "{}", stderr(&early));
-    assert!(stderr(&early).contains("the expert of this run is not recorded yet"), "{}", stderr(&early));
+    assert!(stderr(&early).contains("the run that this one needs is not recorded yet"), "{}", stderr(&early));
 
     // A run that someone is at is waited for; one that is there is not made again.
     let output = shell(
