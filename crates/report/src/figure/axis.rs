@@ -303,10 +303,7 @@ mod tests {
         check(20_000.0, StepUnit::Thousand, &["0", "5", "10", "15", "20"]);
         check(1_500.0, StepUnit::One, &["0", "500", "1000", "1500"]);
         let (axis, _) = horizontal(&curve(vec![-2000.0, 1000.0], vec![0.0; 2]), ScaleKind::Steps, 6).unwrap();
-        assert_eq!(
-            (axis.low, labels(&axis)),
-            (-2000.0, vec!["−2000", "−1500", "−1000", "−500", "0", "500", "1000"])
-        );
+        assert_eq!((axis.low, labels(&axis)), (-2000.0, vec!["−2", "−1", "0", "1"]));
         assert_eq!(horizontal(&Panel::default(), ScaleKind::Steps, 6), None);
     }
 
