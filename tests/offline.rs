@@ -176,3 +176,68 @@ fn points_are_those_of_the_environments() {
         assert_eq!(task.title.contains("(generated)"), is_stand_in, "{}", task.id);
     }
 }
+
+/// A checkout of its own whose walker is trained for a moment.
+fn checkout_of_a_hasty_walker(folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (from, to) = (root.join("experiments/pex"), folder.join("experiments/pex"));
+    fs::create_dir_all(&to).unwrap();
+    for name in ["claims.toml", "notes.md", "reference.toml"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let mut protocol = fs::read_to_string(from.join("protocol.toml")).unwrap();
+    for (published, hasty) in [
+        ("steps = 400_000", "steps = 400"),
+        ("episodes = 250\n", "episodes = 3\n"),
+        ("start_steps = 5_000\n", "start_steps = 300\n"),
+        ("every = 10_000\nepisodes = 10", "every = 200\nepisodes = 1"),
+    ] {
+        assert!(protocol.contains(published), "{published}");
+        protocol = protocol.replace(published, hasty);
+    }
+    fs::write(to.join("protocol.toml"), protocol).unwrap();
+}
+
+#[test]
+fn a_script_collects_the_same_for_any_number_of_threads() {
+    let checkout = tempfile::tempdir().unwrap();
+    checkout_of_a_hasty_walker(checkout.path());
+    let set = "gen/antmaze-umaze-v0";
+    let run = |data: &str, jobs: &str| {
+        let arguments = ["data", "generate", set, "--minari", "--data-dir", data, "--jobs", jobs];
+        let output = xtask(&arguments).current_dir(checkout.path()).output().unwrap();
+        assert_ok(&output);
+        let file = checkout.path().join(data).join(format!("{set}.hdf5"));
+        (text(&output.stderr), file)
+    };
+    // Who walks is trained first, once.
+    let (said, one) = run("one", "1");
+    assert!(said.contains("what profile walker leaves, which is trained first"), "{said}");
+    let (said, three) = run("three", "3");
+    assert!(!said.contains("trained first"), "{said}");
+    for end in ["", ".toml"] {
+        let of = |file: &Path| fs::read(format!("{}{end}", file.display())).unwrap();
+        assert!(of(&one) == of(&three), "{end}");
+    }
+    let inspect = |path: &Path| {
+        let output = xtask(&["data", "inspect", "--json"]).arg(path).output().unwrap();
+        assert_ok(&output);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (report, minari) = (inspect(&one), inspect(&one.with_extension("")));
+    for (what, expected) in [("rows", 3003), ("episodes", 3), ("timeouts", 3), ("transitions", 3000)] {
+        assert_eq!(report[what], expected, "{what}");
+    }
+    assert_eq!(minari["rows"], 3003);
+    let names: Vec<&str> =
+        report["arrays"].as_array().unwrap().iter().map(|array| array["name"].as_str().unwrap()).collect();
+    for name in ["infos/goal", "infos/qpos", "infos/qvel"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let output = xtask(&["data", "list", set, "--json", "--data-dir", "one"])
+        .current_dir(checkout.path())
+        .output()
+        .unwrap();
+    assert_ok(&output);
+    assert!(text(&output.stdout).contains("antmaze-umaze-v0.hdf5"), "{}", text(&output.stdout));
+}

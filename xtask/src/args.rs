@@ -163,10 +163,6 @@ pub(crate) struct How {
     /// Who makes the runs: processes on this machine, Slurm, or whoever takes the commands that are printed
     #[arg(long, value_enum, default_value_t = EngineKind::Local)]
     pub(crate) engine: EngineKind,
-    /// Runs at a time: worker processes, one a core where absent; with `--engine slurm` the tasks of an array, where
-    /// absent as many as Slurm likes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) jobs: Option<u16>,
     /// With `--engine slurm`: a file of `#SBATCH` lines for every job, such as partition, time and account
     #[arg(long, value_name = "FILE")]
     pub(crate) sbatch: Option<PathBuf>,
@@ -177,6 +173,17 @@ pub(crate) struct How {
     /// on from no checkpoint
     #[arg(long)]
     pub(crate) fresh: bool,
+    #[command(flatten)]
+    pub(crate) workers: Workers,
+}
+
+/// The processes that make runs.
+#[derive(Args, Clone)]
+pub(crate) struct Workers {
+    /// Runs at a time: worker processes, one a core where absent; with `--engine slurm` the tasks of an array, where
+    /// absent as many as Slurm likes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
     /// Seconds between a run's checkpoints; they cost at most 1 % of its time. 0: after every step
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = interval)]
     pub(crate) checkpoint_every: f64,
@@ -204,7 +211,19 @@ pub(crate) enum EngineKind {
     Commands,
 }
 
+impl Workers {
+    /// How many at a time.
+    pub(crate) fn count(&self) -> usize {
+        self.jobs.map_or_else(crate::plan::cores, usize::from)
+    }
+}
+
 impl How {
+    /// On this machine, going on where there is something to go on from.
+    pub(crate) fn here(workers: Workers) -> Self {
+        Self { engine: EngineKind::Local, sbatch: None, detach: false, fresh: false, workers }
+    }
+
     /// The user's own lines for Slurm.
     pub(crate) fn sbatch_lines(&self) -> Result<Vec<String>, BadInput> {
         if self.engine != EngineKind::Slurm && (self.sbatch.is_some() || self.detach) {
@@ -435,14 +454,16 @@ pub(crate) enum DataVerb {
         #[command(flatten)]
         places: PlacesArgs,
     },
-    /// Make a stand-in for a data set: what an agent does that is trained in the environment here
+    /// Make a stand-in for a data set: what an agent or a script does in the environment here
     #[command(
         long_about = "Make a stand-in for a data set that cannot be had: what an agent does that is trained in the \
-                      environment here, by `[[generate]]` in a paper's protocol, written in D4RL's layout with a side-car \
-                      that says how. Its name begins with gen/, and nothing shows it as what is published. Stopped or \
-                      killed, the same command goes on. What is there already and was made that way is left alone.",
+                      environment here, by `[[generate]]` in a paper's protocol, or what the script does that the \
+                      published set was collected by, by `[[collect]]`. It is written in the published set's layout with a \
+                      side-car that says how. Its name begins with gen/, and nothing shows it as what is published. Stopped \
+                      or killed, the same command goes on. What is there already and was made that way is left alone.",
         after_help = "Examples:\n  cargo xtask data generate gen/hopper-medium-replay-v0\n  cargo xtask data generate \
-                      gen/hopper-medium-replay-v0 --minari --data-dir datasets"
+                      gen/hopper-medium-replay-v0 --minari --data-dir datasets\n  cargo xtask data generate \
+                      gen/antmaze-umaze-v0"
     )]
     Generate {
         /// Names of stand-ins; `data list gen/` shows them
@@ -452,7 +473,7 @@ pub(crate) enum DataVerb {
         #[arg(long)]
         minari: bool,
         #[command(flatten)]
-        how: How,
+        workers: Workers,
     },
     /// Compare data sets on this machine with the published hashes
     #[command(

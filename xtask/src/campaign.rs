@@ -1,11 +1,11 @@
 //! Runs that are to be made, resolved: all that a machine needs to know which sees the results directory.
 
-use crate::args::{Chosen, How};
+use crate::args::{Chosen, How, Workers};
 use crate::sets::Files;
 use anyhow::{Context, Result};
 use diagnostics::{BadInput, parse_toml};
 use engines::Standing;
-use experiment::{Cell, Recipe, RunConfig, SCHEMA, Store};
+use experiment::{Behaviour, Cell, RunConfig, SCHEMA, Store};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ pub(crate) struct Wanted {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StandIn {
-    pub(crate) recipe: Recipe,
+    pub(crate) recipe: Behaviour,
     pub(crate) file: PathBuf,
     /// Whether it is written in Minari's layout too.
     pub(crate) minari: bool,
@@ -69,7 +69,7 @@ impl Campaign {
             config: cell.config.clone(),
         };
         let runs = cells.iter().map(wanted).collect();
-        Self::of(runs, (&chosen.experiment.paper, &chosen.results), how)
+        Self::of(runs, (&chosen.experiment.paper, &chosen.results), &how.workers)
     }
 
     /// The runs that data sets are made of. What is recorded of one whose data set is not there is made again.
@@ -77,7 +77,7 @@ impl Campaign {
         stand_ins: Vec<StandIn>,
         place: (&str, &Path),
         store: &Store,
-        how: &How,
+        workers: &Workers,
     ) -> Result<Self> {
         let wanted = |stand_in: StandIn| Wanted {
             replaces: store.stamp(&stand_in.recipe.behaviour),
@@ -86,19 +86,19 @@ impl Campaign {
             config: stand_in.recipe.behaviour.clone(),
             stand_in: Some(stand_in),
         };
-        Self::of(stand_ins.into_iter().map(wanted).collect(), place, how)
+        Self::of(stand_ins.into_iter().map(wanted).collect(), place, workers)
     }
 
-    fn of(runs: Vec<Wanted>, (paper, results): (&str, &Path), how: &How) -> Result<Self> {
+    fn of(runs: Vec<Wanted>, (paper, results): (&str, &Path), workers: &Workers) -> Result<Self> {
         Ok(Self {
             schema: SCHEMA,
             paper: paper.to_owned(),
             results: results.to_owned(),
             commit: training::of_this_process()?.commit,
-            checkpoint_every: how.checkpoint_every,
-            memory: how.memory,
-            patience: how.patience,
-            tries: how.tries,
+            checkpoint_every: workers.checkpoint_every,
+            memory: workers.memory,
+            patience: workers.patience,
+            tries: workers.tries,
             runs,
         })
     }

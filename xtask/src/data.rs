@@ -1,11 +1,12 @@
 //! `data list|get|verify|inspect`.
 
-use crate::args::{DataVerb, How, PlacesArgs};
-use crate::{exit, say, say_json, sets};
-use anyhow::Result;
+use crate::args::{DataVerb, PlacesArgs, Workers};
+use crate::sets::{self, Workshop};
+use crate::{exit, say, say_json};
+use anyhow::{Context as _, Result};
 use datasets::{Found, Known, Manifest, Places, Published, Report, Spread};
 use diagnostics::BadInput;
-use experiment::{Experiment, Recipe};
+use experiment::Experiment;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ pub(crate) fn data(verb: &DataVerb) -> Result<u8> {
     match verb {
         DataVerb::List { part, places, json } => list(part, &Open::new(places)?, json.json)?,
         DataVerb::Get { set, places } => get(set, &Open::new(places)?)?,
-        DataVerb::Generate { set, minari, how } => generate(set, *minari, how)?,
+        DataVerb::Generate { set, minari, workers } => return generate(set, *minari, workers),
         DataVerb::Verify { set, places, json } => verify(set, &Open::new(places)?, json.json)?,
         DataVerb::Inspect { file, places, json } => inspect(file, places, json.json)?,
     }
@@ -52,40 +53,80 @@ impl Open {
 
 /// A line of `list --json`.
 #[derive(Serialize)]
-struct Listed<'a> {
-    #[serde(flatten)]
-    published: &'a Published,
-    /// Where a file of this name and length is.
-    path: Option<PathBuf>,
+#[serde(untagged)]
+enum Listed<'a> {
+    Published {
+        #[serde(flatten)]
+        published: &'a Published,
+        /// Where a file of this name and length is.
+        path: Option<PathBuf>,
+    },
+    StandIn {
+        set: String,
+        /// The paper whose protocol says how it is made.
+        paper: String,
+        /// Where it is, if it was made that way.
+        path: Option<PathBuf>,
+    },
+}
+
+/// Every stand-in that a protocol describes and whose name `is_wanted`.
+fn stand_ins(places: &Places, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed<'static>>> {
+    let mut listed = Vec::new();
+    for experiment in &experiments()? {
+        for set in experiment.stand_ins().filter(|set| is_wanted(set)) {
+            let recipe = experiment.recipe(set)?.context("a stand-in has a recipe")?;
+            let path = sets::place(&recipe, places)?;
+            let path = sets::has(&recipe, places)?.then_some(path);
+            listed.push(Listed::StandIn { set: set.to_owned(), paper: experiment.paper.clone(), path });
+        }
+    }
+    Ok(listed)
+}
+
+fn experiments() -> Result<Vec<Experiment>> {
+    let root = crate::args::root()?;
+    let papers = Experiment::papers(&root)?;
+    Ok(papers.iter().map(|paper| Experiment::read(&root, paper)).collect::<Result<_, _>>()?)
 }
 
 fn list(parts: &[String], open: &Open, json: bool) -> Result<()> {
-    let wanted =
-        |file: &&Published| parts.is_empty() || parts.iter().any(|part| file.set.contains(&part[..]));
-    let files: Vec<Listed<'_>> = open
-        .manifest
-        .files()
-        .iter()
-        .filter(wanted)
-        .map(|published| Listed { published, path: open.places.glance(published) })
-        .collect();
+    let is_wanted = |set: &str| parts.is_empty() || parts.iter().any(|part| set.contains(&part[..]));
+    let published = open.manifest.files().iter().filter(|file| is_wanted(&file.set));
+    let published =
+        published.map(|published| Listed::Published { published, path: open.places.glance(published) });
+    let files: Vec<Listed<'_>> = published.chain(stand_ins(&open.places, is_wanted)?).collect();
     if files.is_empty() {
         return Err(open.manifest.set(&parts.join(" ")).map(drop).err().unwrap_or_else(nothing).into());
     }
     if json {
         return say_json(&files);
     }
-    let width = files.iter().map(|file| file.published.set.len()).max().unwrap_or(0);
-    let mut family = "";
-    for Listed { published, path } in &files {
-        if published.family != family {
-            family = &published.family;
-            say(format!("{family}: {} ({})", published.about, published.licence));
+    let set = |listed: &Listed<'_>| match listed {
+        Listed::Published { published, .. } => published.set.len(),
+        Listed::StandIn { set, .. } => set.len(),
+    };
+    let width = files.iter().map(set).max().unwrap_or(0);
+    let mut family = String::new();
+    for listed in &files {
+        let (of, about, line, path) = match listed {
+            Listed::Published { published, path } => {
+                let size = published.size.map_or_else(|| "-".to_owned(), megabytes);
+                let hash = published.sha256.as_deref().map_or("no hash known", |hash| &hash[..12]);
+                let line = format!("{:width$}  {size:>9}  {hash:13}", published.set);
+                (&published.family, format!("{} ({})", published.about, published.licence), line, path)
+            }
+            Listed::StandIn { set, paper, path } => {
+                let about = "stand-ins, which `cargo xtask data generate` makes; published nowhere".to_owned();
+                (paper, about, format!("{set:width$}  {:>9}  {:13}", "-", "made here"), path)
+            }
+        };
+        if family != *of {
+            family.clone_from(of);
+            say(format!("{family}: {about}"));
         }
-        let size = published.size.map_or_else(|| "-".to_owned(), megabytes);
-        let hash = published.sha256.as_deref().map_or("no hash known", |hash| &hash[..12]);
         let place = path.as_ref().map_or_else(|| "not here".to_owned(), |path| path.display().to_string());
-        say(format!("  {:width$}  {size:>9}  {hash:13}  {place}", published.set));
+        say(format!("  {line}  {place}"));
     }
     Ok(())
 }
@@ -130,33 +171,25 @@ fn known(found: &Found) -> String {
 }
 
 /// Makes the named stand-ins, which any paper's protocol may describe.
-fn generate(wanted: &[String], minari: bool, how: &How) -> Result<()> {
-    let places = Places::from_process(how.places.data_dir.clone())?;
-    let recipes = recipes()?;
+fn generate(wanted: &[String], minari: bool, workers: &Workers) -> Result<u8> {
+    let (root, experiments) = (crate::args::root()?, experiments()?);
     for set in wanted {
-        let Some((paper, recipe)) = recipes.iter().find(|(_, recipe)| recipe.id == *set) else {
-            let known = recipes.iter().map(|(_, recipe)| recipe.id.as_str());
+        let Some(experiment) = experiments.iter().find(|experiment| experiment.stand_ins().any(|id| id == set))
+        else {
+            let known = experiments.iter().flat_map(Experiment::stand_ins);
             return Err(BadInput::unknown("stand-in", set, known).into());
         };
-        let is_here = sets::is_made(recipe, &places);
-        sets::make(std::slice::from_ref(recipe), paper, &places, how, minari)?;
-        let how = if is_here { "is here" } else { "made" };
-        say(format!("{set} {how}: {}", sets::place(recipe, &places).display()));
-    }
-    Ok(())
-}
-
-/// Every stand-in that a protocol describes, with the paper.
-fn recipes() -> Result<Vec<(String, Recipe)>> {
-    let root = crate::args::root()?;
-    let mut recipes = Vec::new();
-    for paper in Experiment::papers(&root)? {
-        let experiment = Experiment::read(&root, &paper)?;
-        for generate in &experiment.protocol.generate {
-            recipes.extend(experiment.recipe(&generate.id)?.map(|recipe| (paper.clone(), recipe)));
+        let places = Places::from_process(workers.places.data_dir.clone())?;
+        let workshop = Workshop { experiment, results: &root.join("results"), places, workers };
+        let recipe = experiment.recipe(set)?.context("a stand-in has a recipe")?;
+        let is_here = workshop.has(&recipe, minari)?;
+        if !workshop.make(std::slice::from_ref(&recipe), minari)?.is_complete() {
+            return Ok(exit::INCOMPLETE);
         }
+        let how = if is_here { "is here" } else { "made" };
+        say(format!("{set} {how}: {}", sets::place(&recipe, &workshop.places)?.display()));
     }
-    Ok(recipes)
+    Ok(exit::FINE)
 }
 
 /// A line of `verify --json`.

@@ -24,6 +24,13 @@ pub(crate) struct Summary {
     pub(crate) is_left_to_others: bool,
 }
 
+impl Summary {
+    /// Whether all were made.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.failed + self.stopped == 0
+    }
+}
+
 /// Has the missing runs of `plan` made (all of them, if `how.fresh`). Where nobody waits for them, `report` is executed
 /// when they are.
 pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) -> Result<Summary> {
@@ -33,14 +40,18 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
     if missing.is_empty() {
         return Ok(Summary::default());
     }
-    let store = &chosen.store;
-    let _lock = store.lock(&chosen.experiment.paper)?;
     if how.engine == EngineKind::Local {
         training::device(missing[0].config.device)?;
     }
     // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
     envs::make(missing[0].config.environment())?;
-    let files = sets::files(chosen, &missing, how)?;
+    // Before the lock: what stand-ins are made with may be a run of this paper.
+    let (files, made) = sets::files(chosen, &missing, &how.workers)?;
+    if !made.is_complete() {
+        return Ok(made);
+    }
+    let store = &chosen.store;
+    let _lock = store.lock(&chosen.experiment.paper)?;
     for cell in &missing {
         if how.fresh {
             store.start_over(&cell.config)?;
@@ -50,8 +61,7 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
     let campaign = Campaign::new(chosen, &missing, how, &files)?;
     match how.engine {
         EngineKind::Local => {
-            let workers = how.jobs.map_or_else(crate::plan::cores, usize::from);
-            locally(&campaign, store, workers, &*stop_on_signals()?)
+            locally(&campaign, store, how.workers.count(), &*stop_on_signals()?)
         }
         EngineKind::Slurm => with_slurm(&campaign, store, how, lines, report),
         EngineKind::Commands => print_commands(&campaign, store),
@@ -88,10 +98,10 @@ fn with_slurm(
     report: &[String],
 ) -> Result<Summary> {
     // Before the user's own lines, which overrule it.
-    lines.splice(..0, how.memory.map(|gib| format!("#SBATCH --mem={gib}G")));
+    lines.splice(..0, how.workers.memory.map(|gib| format!("#SBATCH --mem={gib}G")));
     let layout = Layout::new(campaign, store)?;
     let lay_out = |runs: &[usize]| layout.batch(runs);
-    let mut slurm = Slurm::new(lines, how.jobs, layout.known()?, &lay_out)?;
+    let mut slurm = Slurm::new(lines, how.workers.jobs, layout.known()?, &lay_out)?;
     if how.detach {
         let last = layout.last(report)?;
         slurm.leave(&campaign.groups(), &last)?.iter().for_each(|line| eprintln!("{line}"));
@@ -99,7 +109,7 @@ fn with_slurm(
         return Ok(Summary { is_left_to_others: true, ..Summary::default() });
     }
     let summary = make(campaign, store, &mut slurm, 0, &*stop_on_signals()?)?;
-    if summary.failed + summary.stopped == 0 {
+    if summary.is_complete() {
         slurm.folders_left().unwrap_or_default().iter().try_for_each(|folder| disk::remove(folder))?;
     }
     Ok(summary)

@@ -1,42 +1,47 @@
 //! The files of data sets that runs learn from: those that are published are looked for, stand-ins are made.
 
-use crate::args::{Chosen, How};
+use crate::args::{Chosen, Filters, How, Which, Workers};
 use crate::campaign::{Campaign, StandIn};
 use crate::data::Open;
-use crate::runner;
-use anyhow::Result;
-use datasets::{Known, Manifest, Places};
+use crate::runner::{self, Summary};
+use anyhow::{Context as _, Result};
+use collectors::{Order, Script};
+use datasets::{Known, Manifest, MinariAbout, Places};
 use diagnostics::BadInput;
-use experiment::{Cell, Recipe, Store};
-use serde::Deserialize;
+use experiment::{Behaviour, Cell, Collection, Experiment, Provenance, Recipe, Run, Store};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool};
+use std::time::{Duration, Instant};
 
 /// Files by the ids of data sets.
 pub(crate) type Files = BTreeMap<String, PathBuf>;
 
-/// The files that `cells` learn from. Stand-ins that are not there are made.
-pub(crate) fn files(chosen: &Chosen, cells: &[&Cell], how: &How) -> Result<Files> {
+/// The files that `cells` learn from. Stand-ins that are not there are made, and what became of that is told.
+pub(crate) fn files(chosen: &Chosen, cells: &[&Cell], workers: &Workers) -> Result<(Files, Summary)> {
     let sets: BTreeSet<&str> =
         cells.iter().filter_map(|cell| cell.config.data.as_ref()).map(|data| data.set.as_str()).collect();
     if sets.is_empty() {
-        return Ok(Files::new());
+        return Ok((Files::new(), Summary::default()));
     }
-    let Open { manifest, places } = Open::new(&how.places)?;
+    let Open { manifest, places } = Open::new(&workers.places)?;
+    let workshop = Workshop { experiment: &chosen.experiment, results: &chosen.results, places, workers };
     let (mut files, mut recipes) = (Files::new(), Vec::new());
     for set in sets {
         let file = match chosen.experiment.recipe(set)? {
             Some(recipe) => {
-                let file = place(&recipe, &places);
+                let file = place(&recipe, &workshop.places)?;
                 recipes.push(recipe);
                 file
             }
-            None => published(set, &manifest, &places)?,
+            None => published(set, &manifest, &workshop.places)?,
         };
-        files.insert(set.to_owned(), std::path::absolute(file)?);
+        files.insert(set.to_owned(), file);
     }
-    make(&recipes, &chosen.experiment.paper, &places, how, false)?;
-    Ok(files)
+    Ok((files, workshop.make(&recipes, false)?))
 }
 
 /// The file of a published set that learners draw from.
@@ -59,9 +64,13 @@ fn published(set: &str, manifest: &Manifest, places: &Places) -> Result<PathBuf>
     }
 }
 
-/// Where a stand-in lies.
-pub(crate) fn place(recipe: &Recipe, places: &Places) -> PathBuf {
-    places.data.join(recipe.file())
+/// Where stand-ins are made.
+pub(crate) struct Workshop<'a> {
+    pub(crate) experiment: &'a Experiment,
+    /// Where runs lie that leave what stand-ins are made with.
+    pub(crate) results: &'a Path,
+    pub(crate) places: Places,
+    pub(crate) workers: &'a Workers,
 }
 
 /// The part of a side-car that tells how a file was made.
@@ -76,47 +85,185 @@ struct Origin {
     digest: String,
 }
 
+/// Where a stand-in lies.
+pub(crate) fn place(recipe: &Recipe, places: &Places) -> Result<PathBuf> {
+    let extension = match recipe {
+        Recipe::Behaviour(_) => "hdf5",
+        Recipe::Collection(collection) => script(collection)?.extension(),
+    };
+    Ok(std::path::absolute(places.data.join(format!("{}.{extension}", recipe.id())))?)
+}
+
 /// Whether a stand-in is there and was made by this recipe.
-pub(crate) fn is_made(recipe: &Recipe, places: &Places) -> bool {
-    let file = place(recipe, places);
+pub(crate) fn has(recipe: &Recipe, places: &Places) -> Result<bool> {
+    let file = place(recipe, places)?;
     let mut beside = file.clone().into_os_string();
     beside.push(".toml");
     let side_car =
         std::fs::read_to_string(beside).ok().and_then(|text| toml::from_str::<SideCar>(&text).ok());
-    side_car.is_some_and(|side_car| {
+    Ok(side_car.is_some_and(|side_car| {
         side_car.provenance.digest == recipe.digest().to_string()
             && file.metadata().is_ok_and(|found| found.len() == side_car.size)
-    })
+    }))
 }
 
-/// Makes those stand-ins that are not there, in worker processes.
-pub(crate) fn make(recipes: &[Recipe], paper: &str, places: &Places, how: &How, minari: bool) -> Result<()> {
-    let is_here = |recipe: &&Recipe| {
-        let folder = place(recipe, places).with_extension("");
-        is_made(recipe, places) && (!minari || folder.join("data/main_data.hdf5").is_file())
+/// What the side-car of a script's data says of where they come from.
+#[derive(Serialize)]
+struct Source<'a> {
+    digest: String,
+    recipe: &'a Collection,
+    collected_by: Provenance,
+}
+
+/// How often collecting says where it is when the output is no terminal.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Workshop<'_> {
+    /// Whether a stand-in is there, in all layouts that are wanted.
+    pub(crate) fn has(&self, recipe: &Recipe, minari: bool) -> Result<bool> {
+        let folder = place(recipe, &self.places)?.with_extension("");
+        Ok(has(recipe, &self.places)? && (!minari || folder.join("data/main_data.hdf5").is_file()))
+    }
+
+    /// Makes those stand-ins that are not there.
+    pub(crate) fn make(&self, recipes: &[Recipe], minari: bool) -> Result<Summary> {
+        let (mut behaviours, mut collections) = (Vec::new(), Vec::new());
+        for recipe in recipes {
+            match recipe {
+                _ if self.has(recipe, minari)? => {}
+                Recipe::Behaviour(behaviour) => behaviours.push((behaviour, place(recipe, &self.places)?)),
+                Recipe::Collection(collection) => collections.push((collection, place(recipe, &self.places)?)),
+            }
+        }
+        let mut summary = self.train(&behaviours, minari)?;
+        for (collection, file) in collections {
+            if !summary.is_complete() {
+                break;
+            }
+            summary = self.collect(collection, &file, minari)?;
+        }
+        if !summary.is_complete() {
+            eprintln!("not all stand-ins were made; the same command goes on where it was stopped");
+        }
+        Ok(summary)
+    }
+
+    /// A lock on the folder where stand-ins are made, and the store of the runs there.
+    fn lock(&self) -> Result<(PathBuf, Store, std::fs::File)> {
+        let work = std::path::absolute(self.places.data.join("gen/.work"))?;
+        let store = Store::open(&work, &self.experiment.paper)?;
+        let lock = store.lock(&self.experiment.paper)?;
+        Ok((work, store, lock))
+    }
+
+    /// Makes stand-ins of what agents do, in worker processes.
+    fn train(&self, behaviours: &[(&Behaviour, PathBuf)], minari: bool) -> Result<Summary> {
+        if behaviours.is_empty() {
+            return Ok(Summary::default());
+        }
+        let names: Vec<&str> = behaviours.iter().map(|(behaviour, _)| behaviour.id.as_str()).collect();
+        eprintln!("making {}: an agent each is trained in the environment first", names.join(", "));
+        let (work, store, _lock) = self.lock()?;
+        let stand_in = |(behaviour, file): &(&Behaviour, PathBuf)| {
+            store.forget_failure(&behaviour.behaviour)?;
+            Ok(StandIn { recipe: (*behaviour).clone(), file: file.clone(), minari })
+        };
+        let stand_ins = behaviours.iter().map(stand_in).collect::<Result<_>>()?;
+        let place = (&self.experiment.paper[..], work.as_path());
+        let campaign = Campaign::of_stand_ins(stand_ins, place, &store, self.workers)?;
+        envs::make(campaign.runs[0].config.environment())?;
+        runner::locally(&campaign, &store, self.workers.count(), &*runner::stop_on_signals()?)
+    }
+
+    /// Makes a stand-in by script, in this process.
+    fn collect(&self, collection: &Collection, file: &Path, minari: bool) -> Result<Summary> {
+        let script = script(collection)?;
+        let (walker, summary) = self.walker(collection)?;
+        if !summary.is_complete() {
+            return Ok(summary);
+        }
+        eprintln!("making {} by script: {} episodes", collection.id, collection.episodes);
+        let (_, _, _lock) = self.lock()?;
+        let networks = walker.as_deref().map(training::read_networks).transpose()?;
+        let left = walker.as_deref().map(Run::read).transpose()?;
+        let order =
+            Order { episodes: collection.episodes, seed: collection.seed, threads: self.workers.count() };
+        let stop = runner::stop_on_signals()?;
+        let recorder = collect(&script, &order, networks.as_ref(), &stop)?;
+        let Some(recorder) = recorder else { return Ok(Summary { stopped: 1, ..Summary::default() }) };
+        let source = Source {
+            digest: Recipe::Collection(collection.clone()).digest().to_string(),
+            recipe: collection,
+            collected_by: Provenance {
+                networks_sha256: left.and_then(|run| run.status.networks_sha256),
+                ..training::of_this_process()?
+            },
+        };
+        disk::create_folder(file.parent().context("a file lies in a folder")?)?;
+        if minari {
+            let about = MinariAbout {
+                id: &collection.id,
+                algorithm: "script",
+                description: "A stand-in: what a script does in this environment. Not a published data set.",
+                action_limit: 1.0,
+            };
+            recorder.write_minari(&file.with_extension(""), &about, &source)?;
+        }
+        script.write(&recorder, file, &source)?;
+        Ok(Summary::default())
+    }
+
+    /// The directory of the run whose networks act, if any do. Where it is recorded neither here nor in the checkout, it
+    /// is trained.
+    fn walker(&self, collection: &Collection) -> Result<(Option<PathBuf>, Summary)> {
+        let fine = Summary::default();
+        let Some(config) = &collection.walker else { return Ok((None, fine)) };
+        let paper = &self.experiment.paper;
+        let own = crate::args::root()?.join("results");
+        for results in [self.results, &own] {
+            let store = Store::open(results, paper)?;
+            if store.has(config) {
+                return Ok((Some(store.directory(config)), fine));
+            }
+        }
+        let stand_in = self.experiment.protocol.collect.iter().find(|collect| collect.id == collection.id);
+        let profile = stand_in.and_then(|collect| collect.walker.clone()).context("the walker has no profile")?;
+        eprintln!("{} is made with what profile {profile} leaves, which is trained first", collection.id);
+        let results = Some(self.results.to_owned());
+        let chosen = Which { paper: paper.clone(), profile, results, device: None }.read()?;
+        let plan = chosen.plan(&Filters::default())?;
+        let summary = runner::run(&chosen, &plan, &How::here(self.workers.clone()), &[])?;
+        Ok((Some(chosen.store.directory(config)), summary))
+    }
+}
+
+fn script(collection: &Collection) -> Result<Script> {
+    let script = collectors::find(&collection.script);
+    Ok(script.map_err(|error| BadInput::new(format!("stand-in `{}`: {error}", collection.id)))?)
+}
+
+/// The episodes of `order`, and on the way how many there are.
+fn collect(
+    script: &Script,
+    order: &Order,
+    networks: Option<&collectors::Networks>,
+    stop: &AtomicBool,
+) -> Result<Option<datasets::Recorder>> {
+    let bar = ProgressBar::new(order.episodes as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} episodes  {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let spoken = Mutex::new(Instant::now());
+    let tell = |done: usize| {
+        bar.set_position(done as u64);
+        if let Ok(mut spoken) = spoken.lock()
+            && bar.is_hidden()
+            && spoken.elapsed() >= PLAIN_INTERVAL
+        {
+            *spoken = Instant::now();
+            eprintln!("{done} of {} episodes", order.episodes);
+        }
     };
-    let missing: Vec<&Recipe> = recipes.iter().filter(|recipe| !is_here(recipe)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = missing.iter().map(|recipe| recipe.id.as_str()).collect();
-    eprintln!("making {}: an agent each is trained in the environment first", names.join(", "));
-    let work = std::path::absolute(places.data.join("gen/.work"))?;
-    let store = Store::open(&work, paper)?;
-    let _lock = store.lock(paper)?;
-    let stand_ins = missing.into_iter().map(|recipe| {
-        let file = std::path::absolute(place(recipe, places))?;
-        store.forget_failure(&recipe.behaviour)?;
-        Ok(StandIn { recipe: recipe.clone(), file, minari })
-    });
-    let campaign = Campaign::of_stand_ins(stand_ins.collect::<Result<_>>()?, (paper, &work), &store, how)?;
-    envs::make(campaign.runs[0].config.environment())?;
-    let workers = how.jobs.map_or_else(crate::plan::cores, usize::from);
-    let summary = runner::locally(&campaign, &store, workers, &*runner::stop_on_signals()?)?;
-    if summary.failed + summary.stopped == 0 {
-        return Ok(());
-    }
-    Err(BadInput::new("not all stand-ins were made")
-        .help("the same command goes on where it was stopped; what failed is said above")
-        .into())
+    let recorder = script.collect(order, networks, stop, &tell);
+    bar.finish_and_clear();
+    recorder
 }

@@ -17,5 +17,5 @@ pub(crate) fn train(args: &TrainArgs) -> Result<u8> {
     if summary.is_left_to_others {
         return Ok(exit::FINE);
     }
-    Ok(if summary.failed + summary.stopped == 0 { exit::FINE } else { exit::INCOMPLETE })
+    Ok(if summary.is_complete() { exit::FINE } else { exit::INCOMPLETE })
 }

@@ -135,6 +135,12 @@ pub fn make(id: &str) -> Result<Box<dyn Env>> {
     Ok(Box::new(MujocoEnv::new(id)?))
 }
 
+/// The maze that the task with this id is in, if in one.
+#[must_use]
+pub fn maze(id: &str) -> Option<Maze> {
+    d4rl::maze(id)
+}
+
 /// All tasks but OGBench's with success judged before a step (`-pre-v0`); needs no simulator.
 #[must_use]
 pub fn list() -> Vec<&'static Spec> {

@@ -1,13 +1,13 @@
-//! `[[generate]]`: how a stand-in for a data set is made where the published one cannot be had.
+//! `[[generate]]` and `[[collect]]`: how a stand-in for a data set is made where the published one cannot be had.
 
-use crate::{Algorithm, Experiment, RunConfig, RunId, Settings};
+use crate::{Algorithm, Experiment, Plan, RunConfig, RunId, Selection, Settings};
 use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
 
 /// What the names of stand-ins begin with, so that none is taken for what is published.
 pub const STAND_IN: &str = "gen/";
 
-/// A stand-in: what an agent does that was trained in the environment itself.
+/// A stand-in: what an agent of SAC does that was trained in the environment itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generate {
@@ -17,8 +17,7 @@ pub struct Generate {
     pub environment: String,
     /// What is recorded.
     pub rows: Rows,
-    /// The environment steps that the agent is trained for; none where it is an arm's.
-    #[serde(default)]
+    /// The environment steps that the agent is trained for.
     pub steps: u64,
     /// The seed of all random streams.
     #[serde(default)]
@@ -26,6 +25,24 @@ pub struct Generate {
     /// What differs from the protocol's settings.
     #[serde(default)]
     pub set: toml::Table,
+}
+
+/// A stand-in: episodes by the script that the published data set was collected by.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collect {
+    /// As [`Generate::id`].
+    pub id: String,
+    /// The id of the published set whose script it is.
+    pub script: String,
+    /// How many episodes.
+    pub episodes: usize,
+    /// The seed of all random streams.
+    #[serde(default)]
+    pub seed: u64,
+    /// The profile whose only run leaves the networks that act, where the script asks for some.
+    #[serde(default)]
+    pub walker: Option<String>,
 }
 
 /// Which of an agent's steps a data set holds.
@@ -40,9 +57,19 @@ pub enum Rows {
 }
 
 /// A stand-in, resolved: everything that decides its bytes but the program.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Recipe {
+    /// What an agent does.
+    Behaviour(Behaviour),
+    /// What a script does.
+    Collection(Collection),
+}
+
+/// A stand-in that is what an agent does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Recipe {
+pub struct Behaviour {
     /// The data set's id.
     pub id: String,
     /// What is recorded.
@@ -51,36 +78,108 @@ pub struct Recipe {
     pub behaviour: RunConfig,
 }
 
+/// A stand-in that is what a script does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Collection {
+    /// The data set's id.
+    pub id: String,
+    /// The id of the published set whose script it is.
+    pub script: String,
+    /// How many episodes.
+    pub episodes: usize,
+    /// The seed of all random streams.
+    pub seed: u64,
+    /// The run whose networks act, if any do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub walker: Option<RunConfig>,
+}
+
 impl Recipe {
+    /// The data set's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Behaviour(behaviour) => &behaviour.id,
+            Self::Collection(collection) => &collection.id,
+        }
+    }
+
+    /// The run whose networks act, if any do.
+    #[must_use]
+    pub fn walker(&self) -> Option<&RunConfig> {
+        match self {
+            Self::Behaviour(_) => None,
+            Self::Collection(collection) => collection.walker.as_ref(),
+        }
+    }
+
     /// What tells it from every other.
     #[must_use]
     pub fn digest(&self) -> RunId {
         RunId::of(&toml::to_string(self).expect("a recipe is a table"))
     }
-
-    /// Its file's name.
-    #[must_use]
-    pub fn file(&self) -> String {
-        format!("{}.hdf5", self.id)
-    }
 }
 
 impl Experiment {
+    /// The ids of all stand-ins that the protocol describes.
+    pub fn stand_ins(&self) -> impl Iterator<Item = &str> {
+        let of_agents = self.protocol.generate.iter().map(|generate| generate.id.as_str());
+        of_agents.chain(self.protocol.collect.iter().map(|collect| collect.id.as_str()))
+    }
+
     /// How `set` is made, if it is a stand-in.
     ///
     /// # Errors
-    /// [`BadInput`] if it should be one and the protocol does not say how it is made, or its settings have no meaning.
+    /// [`BadInput`] if it should be one and the protocol does not say how it is made, or what it says has no meaning.
     pub fn recipe(&self, set: &str) -> Result<Option<Recipe>, BadInput> {
         let Some(name) = set.strip_prefix(STAND_IN) else { return Ok(None) };
-        let known = &self.protocol.generate;
-        let Some(generate) = known.iter().find(|generate| generate.id == set) else {
-            let kind = format!("stand-in in experiments/{}/protocol.toml:", self.paper);
-            return Err(BadInput::unknown(&kind, set, known.iter().map(|generate| generate.id.as_str())));
-        };
-        let bad = |what: String| {
-            BadInput::new(format!("experiments/{}/protocol.toml: stand-in `{set}`: {what}", self.paper))
-        };
         crate::check_name(&format!("experiments/{}/protocol.toml: stand-in", self.paper), name)?;
+        let generate = self.protocol.generate.iter().find(|generate| generate.id == set);
+        let collect = self.protocol.collect.iter().find(|collect| collect.id == set);
+        match (generate, collect) {
+            (Some(generate), _) => Ok(Some(Recipe::Behaviour(self.behaviour(generate, name)?))),
+            (_, Some(collect)) => Ok(Some(Recipe::Collection(self.collection(collect)?))),
+            (None, None) => {
+                let kind = format!("stand-in in experiments/{}/protocol.toml:", self.paper);
+                Err(BadInput::unknown(&kind, set, self.stand_ins()))
+            }
+        }
+    }
+
+    fn bad_stand_in(&self, set: &str, what: impl std::fmt::Display) -> BadInput {
+        BadInput::new(format!("experiments/{}/protocol.toml: stand-in `{set}`: {what}", self.paper))
+    }
+
+    fn collection(&self, collect: &Collect) -> Result<Collection, BadInput> {
+        let Collect { id, script, episodes, seed, walker } = collect;
+        if *episodes == 0 {
+            return Err(self.bad_stand_in(id, "no episodes: expected at least one"));
+        }
+        let walker = walker.as_ref().map(|profile| self.walker(profile)).transpose();
+        let walker = walker.map_err(|error| self.bad_stand_in(id, format!("`walker`: {error}")))?;
+        Ok(Collection { id: id.clone(), script: script.clone(), episodes: *episodes, seed: *seed, walker })
+    }
+
+    /// The only run of `profile`, which learns by itself and leaves its networks.
+    fn walker(&self, profile: &str) -> Result<RunConfig, BadInput> {
+        let bad = || {
+            BadInput::new(format!(
+                "profile `{profile}` is not of one run that learns from no data and leaves its networks"
+            ))
+        };
+        let profile = self.profile(profile)?;
+        if self.arms(profile).any(|arm| arm.data.is_some()) {
+            return Err(bad());
+        }
+        let mut cells = Plan::new(self, profile, &Selection::default())?.cells;
+        match (cells.pop(), cells.is_empty()) {
+            (Some(cell), true) if cell.config.leaves_networks => Ok(cell.config),
+            _ => Err(bad()),
+        }
+    }
+
+    fn behaviour(&self, generate: &Generate, name: &str) -> Result<Behaviour, BadInput> {
+        let bad = |what: String| self.bad_stand_in(&generate.id, what);
         let settings = Settings::of(&self.protocol)
             .with(&generate.set)
             .map_err(|error| bad(format!("`set`: {error}")))?
@@ -113,6 +212,6 @@ impl Experiment {
             algorithm: Algorithm::Sac,
             ..crate::plan::base(self, (name, Some(&generate.environment)), settings)
         };
-        Ok(Some(Recipe { id: set.to_owned(), rows: generate.rows, behaviour }))
+        Ok(Behaviour { id: generate.id.clone(), rows: generate.rows, behaviour })
     }
 }

@@ -20,7 +20,7 @@ pub use config::{
     ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
     ScheduleShape, StopRule, Td3Settings,
 };
-pub use generate::{Generate, Recipe, Rows, STAND_IN};
+pub use generate::{Behaviour, Collect, Collection, Generate, Recipe, Rows, STAND_IN};
 pub use offline::{
     Aggregate, DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings,
     PolicyActions, Rewards,

@@ -1,6 +1,6 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
-use crate::generate::{Generate, STAND_IN};
+use crate::generate::{Collect, Generate, STAND_IN};
 use crate::offline::{
     DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, Rewards,
 };
@@ -72,9 +72,12 @@ pub struct Protocol {
     /// How long arms that learn from a data set alone learn.
     #[serde(default)]
     pub offline: Option<OfflineSettings>,
-    /// How stand-ins for data sets are made.
+    /// How stand-ins for data sets are made of what agents do.
     #[serde(default)]
     pub generate: Vec<Generate>,
+    /// How stand-ins for data sets are made by script.
+    #[serde(default)]
+    pub collect: Vec<Collect>,
     /// The replay buffer, for every arm.
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.
@@ -418,7 +421,7 @@ impl Experiment {
                 _ => {}
             }
         }
-        let stand_ins: Vec<&str> = protocol.generate.iter().map(|generate| generate.id.as_str()).collect();
+        let stand_ins: Vec<&str> = self.stand_ins().collect();
         for (i, id) in stand_ins.iter().enumerate() {
             if !id.starts_with(STAND_IN) || stand_ins[..i].contains(id) {
                 return bad(format!(

@@ -84,7 +84,10 @@ pub(crate) fn read_expert(directory: &Path) -> Result<Weights> {
 }
 
 /// All networks of the recorded run in `directory`, which left them.
-pub(crate) fn read_networks(directory: &Path) -> Result<Weights> {
+///
+/// # Errors
+/// [`BadInput`] if they are not there or not as they were recorded.
+pub fn read_networks(directory: &Path) -> Result<Weights> {
     let sha256 = Run::read(directory)?.status.networks_sha256.context("the run left no networks")?;
     read_weights(&directory.join("networks.safetensors"), &sha256)
 }

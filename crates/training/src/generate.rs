@@ -6,7 +6,7 @@ use crate::session::Session;
 use anyhow::Result;
 use datasets::{MinariAbout, Recorder, Step};
 use envs::Action;
-use experiment::{Provenance, Recipe, Rows};
+use experiment::{Behaviour, Provenance, Recipe, Rows};
 use serde::Serialize;
 use std::path::Path;
 use streams::Stream;
@@ -18,7 +18,7 @@ struct Origin<'a> {
     digest: String,
     /// The mean return of the agent's last evaluation.
     last_return: f64,
-    recipe: &'a Recipe,
+    recipe: &'a Behaviour,
     trained_by: Provenance,
 }
 
@@ -38,7 +38,7 @@ pub struct Files<'a> {
 /// # Errors
 /// As [`crate::train`], and if the file cannot be written.
 pub fn generate(
-    recipe: &Recipe,
+    recipe: &Behaviour,
     files: &Files<'_>,
     place: &Place<'_>,
     tell: impl FnMut(News),
@@ -52,7 +52,7 @@ pub fn generate(
         Rows::Trained(rows) => played(&mut session, rows)?,
     };
     let origin = Origin {
-        digest: recipe.digest().to_string(),
+        digest: Recipe::Behaviour(recipe.clone()).digest().to_string(),
         last_return: session.log.last_return,
         recipe,
         trained_by: toml::from_str(&session.provenance)?,

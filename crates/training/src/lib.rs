@@ -17,7 +17,7 @@ mod run;
 mod session;
 
 pub use agent::device;
-pub use expert::parse_weights;
+pub use expert::{parse_weights, read_networks};
 pub use generate::{Files, generate};
 pub use keeper::Every;
 pub(crate) use provenance::provenance;

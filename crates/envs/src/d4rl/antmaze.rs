@@ -37,6 +37,11 @@ pub(super) fn tasks() -> impl Iterator<Item = Task> {
     })
 }
 
+/// The maze of the task with this id, if it is one of these.
+pub(crate) fn maze(id: &str) -> Option<Maze> {
+    MAZES.iter().find(|(ids, ..)| ids.contains(&id)).map(|(_, maze, ..)| *maze)
+}
+
 fn spec(id: &'static str, max_episode_steps: u32) -> Spec {
     Spec {
         id,

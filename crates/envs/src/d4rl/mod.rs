@@ -7,6 +7,8 @@ mod adroit;
 mod antmaze;
 mod locomotion;
 
+pub(crate) use antmaze::maze;
+
 use crate::tasks::Task;
 
 pub(crate) const PACKAGE: &str = "d4rl 1.1";

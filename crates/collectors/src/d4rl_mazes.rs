@@ -1,0 +1,147 @@
+//! How D4RL collected its AntMaze sets (`scripts/generation/generate_ant_maze_datasets.py`, `relabel_antmaze_rewards.py`):
+//! an ant that walks in given directions is steered along a shortest way through the cells.
+//!
+//! An episode is 1001 rows, whatever happens in it: neither a fall nor the goal ends it. Rewards and terminals are put in
+//! afterwards, against one goal for the whole set: both are 1 where the state after the step is within 0.5 of it.
+
+use crate::{Actor, Play, Policy, Script};
+use anyhow::{Context, Result};
+use datasets::{Dtype, Extra, Recorder, Step};
+use envs::{Action, Cell, Env, Maze, MujocoEnv};
+use streams::Stream;
+
+/// Rows of an episode.
+const ROWS: usize = 1001;
+/// Standard deviation of what is added to each action.
+const NOISE: f64 = 0.2;
+/// A way-point, a start cell's point or a goal's is beside the centre of its cell, by up to this in x and in y.
+const JITTER: f64 = 1.0;
+/// How near the goal counts as there.
+const RADIUS: f64 = 0.5;
+
+/// Where episodes begin and lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ways {
+    /// From the origin to the cell of the task's goal.
+    Fixed,
+    /// From any cell to any of these.
+    Listed(&'static [(usize, usize)]),
+    /// From any cell to any other.
+    Diverse,
+}
+
+const SETS: [(&str, Ways); 6] = [
+    ("antmaze-umaze-v2", Ways::Fixed),
+    ("antmaze-umaze-diverse-v2", Ways::Diverse),
+    ("antmaze-medium-play-v2", Ways::Listed(&[(2, 6), (5, 1), (6, 5)])),
+    ("antmaze-medium-diverse-v2", Ways::Diverse),
+    ("antmaze-large-play-v2", Ways::Listed(&[(1, 6), (3, 5), (3, 10), (5, 2), (7, 4), (7, 6), (7, 9)])),
+    ("antmaze-large-diverse-v2", Ways::Diverse),
+];
+
+pub(crate) fn scripts() -> impl Iterator<Item = Script> {
+    SETS.into_iter().map(|(id, _)| Script { id, environment: id, episodes: 999, actor: Actor::Walker })
+}
+
+pub(crate) struct Walk {
+    env: MujocoEnv,
+    maze: Maze,
+    ways: Ways,
+    walker: Policy,
+    /// What rewards are about.
+    goal: [f64; 2],
+}
+
+impl Walk {
+    pub(crate) fn new(script: &Script, seed: u64, walker: Policy) -> Result<Self> {
+        let (_, ways) = SETS.into_iter().find(|(id, _)| *id == script.id).context("no AntMaze of D4RL's")?;
+        let maze = envs::maze(script.environment).context("an environment without a maze")?;
+        let mut env = MujocoEnv::new(script.environment)?;
+        env.reset(&mut Stream::new(seed, "goal"));
+        let goal = [env.goal()[0], env.goal()[1]];
+        Ok(Self { env, maze, ways, walker, goal })
+    }
+
+    fn start_and_goal(&self, stream: &mut Stream) -> (Cell, Cell) {
+        let cells = self.maze.free_cells();
+        let mut any = || cells[stream.index(cells.len())];
+        match self.ways {
+            Ways::Fixed => (Cell { row: 1, column: 1 }, self.maze.cell(self.goal)),
+            Ways::Diverse => (any(), any()),
+            Ways::Listed(goals) => {
+                let start = any();
+                let (row, column) = goals[stream.index(goals.len())];
+                (start, Cell { row, column })
+            }
+        }
+    }
+
+    /// A point near the centre of `cell`.
+    fn near(&self, cell: Cell, stream: &mut Stream) -> [f64; 2] {
+        self.maze.centre(cell).map(|centre| centre + stream.uniform_in(0.0, JITTER))
+    }
+
+    fn xy(&self) -> [f64; 2] {
+        [self.env.qpos()[0], self.env.qpos()[1]]
+    }
+
+    fn begin(&mut self, start: Cell, stream: &mut Stream) {
+        self.env.reset(stream);
+        if self.ways != Ways::Fixed {
+            let [x, y] = self.near(start, stream);
+            let (mut qpos, qvel) = (self.env.qpos().to_vec(), self.env.qvel().to_vec());
+            qpos[0] += x;
+            qpos[1] += y;
+            self.env.start_from(&qpos, &qvel);
+        }
+    }
+
+    /// What the walker does where the ant is, on its way to `goal`, and noise on it.
+    fn action(&self, goal: Cell, stream: &mut Stream) -> Vec<f32> {
+        let [x, y] = self.xy();
+        let next = self.maze.next_cell(self.maze.cell([x, y]), goal);
+        let [to_x, to_y] = self.near(next, stream);
+        let (dx, dy) = (to_x - x, to_y - y);
+        let distance = libm::sqrt(dx * dx + dy * dy).max(1e-6);
+        let own = self.env.qpos()[2..].iter().chain(self.env.qvel()).copied();
+        let observation: Vec<f32> = own.chain([dx / distance, dy / distance]).map(|x| x as f32).collect();
+        let mut action = self.walker.act(&observation);
+        action.iter_mut().for_each(|a| *a = (*a + (NOISE * stream.normal()) as f32).clamp(-1.0, 1.0));
+        action
+    }
+}
+
+impl Play for Walk {
+    fn episode(&mut self, stream: &mut Stream) -> Result<Recorder> {
+        let extras = [("infos/goal", 2), ("infos/qpos", 15), ("infos/qvel", 14)];
+        let extras = extras.map(|(name, width)| Extra::new(name, width, Dtype::F32)).to_vec();
+        let spec = self.env.spec();
+        let mut recorder = Recorder::new((spec.observation_dim, spec.action_dim), extras);
+        let (start, goal) = self.start_and_goal(stream);
+        self.begin(start, stream);
+        let target = self.near(goal, stream);
+        let mut s = as_f32(self.env.observation());
+        for row in 0..ROWS {
+            let action = self.action(goal, stream);
+            self.env.step(Action::F32(&action));
+            let next_s = as_f32(self.env.observation());
+            let [x, y] = self.xy();
+            let is_there = libm::hypot(x - self.goal[0], y - self.goal[1]) <= RADIUS;
+            recorder.push(&Step {
+                observation: &s,
+                action: &action,
+                reward: f32::from(u8::from(is_there)),
+                terminal: is_there,
+                timeout: row + 1 == ROWS,
+                next_observation: &next_s,
+                extras: &[&target, self.env.qpos(), self.env.qvel()],
+            });
+            s = next_s;
+        }
+        Ok(recorder)
+    }
+}
+
+fn as_f32(numbers: &[f64]) -> Vec<f32> {
+    numbers.iter().map(|&x| x as f32).collect()
+}
