@@ -234,6 +234,51 @@ class Mpdp(Sac):
         return 1
 
 
+class Iql(Learner):
+    """IQL's update in the order and with the networks of CORL's single file: value, critics, policy, one Adam each, the
+    policy's deviations apart from its network, its rate along a cosine."""
+
+    def __init__(self, args):
+        super().__init__(args)
+        torch = self.torch
+        self.value = self.network(args.observation, 1)
+        self.value_adam = torch.optim.Adam(self.value.parameters(), lr=3e-4)
+        self.log_std = torch.nn.Parameter(torch.zeros(args.action))
+        self.actor_adam = torch.optim.Adam([*self.nets[0].parameters(), self.log_std], lr=3e-4)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.actor_adam, 1_000_000)
+        # CORL keeps its data as tensors.
+        self.replay, self.ended = [torch.from_numpy(column) for column in self.replay], torch.from_numpy(self.ended)
+
+    def draw(self):
+        rows = self.random.integers(0, self.rows, self.args.batch)
+        s, a, r, next_s = (column[rows] for column in self.replay)
+        return s, a, r, next_s, self.ended[rows]
+
+    def update(self):
+        torch = self.torch
+        s, a, r, next_s, ended = self.draw()
+        with torch.no_grad():
+            next_value = self.value(next_s)
+            sa = torch.cat([s, a], 1)
+            target = torch.min(self.targets[1](sa), self.targets[2](sa))
+        advantage = target - self.value(s)
+        loss = ((0.7 - (advantage < 0).float()).abs() * advantage**2).mean()
+        self.value_adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self.value_adam.step()
+        self.step_critics(s, a, r + (1 - ended) * 0.99 * next_value)
+        self.polyak(1)
+        weight = torch.exp(3.0 * advantage.detach()).clamp(max=100.0)
+        mean = torch.tanh(self.nets[0](s))
+        policy = torch.distributions.Normal(mean, self.log_std.clamp(-20.0, 2.0).exp())
+        loss = -(weight * policy.log_prob(a).sum(-1, keepdim=True)).mean()
+        self.actor_adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self.actor_adam.step()
+        self.schedule.step()
+        return 1
+
+
 def updates(learner):
     for _ in range(4):
         learner.update()
@@ -395,6 +440,7 @@ PARTS = {
     "torch-td3": lambda args: updates(Td3(args)),
     "torch-sac": lambda args: updates(Sac(args)),
     "torch-mpdp": lambda args: updates(Mpdp(args)),
+    "torch-iql": lambda args: updates(Iql(args)),
     "torch-networks": torch_networks,
     "torch-training": torch_training,
     "sb3-td3": lambda args: sb3(args, "TD3"),

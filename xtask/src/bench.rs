@@ -12,9 +12,11 @@ use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor, Var};
 use clap::ValueEnum;
 use diagnostics::BadInput;
+use envs::{Env as _, MujocoEnv};
 use experiment::{
-    Algorithm, ErrorScale, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection, StopRule,
+    Algorithm, ErrorScale, IqlSettings, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection, StopRule,
 };
+use mujoco::Data;
 use nn::{Head, Mlp, Unit};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
@@ -125,7 +127,9 @@ pub(crate) enum What {
     Planning,
     /// Forward and backward through networks as offline agents have them: 512-512-512-512, GELU, layer normalisation
     Networks,
-    /// Environment steps, against Gymnasium
+    /// Updates of IQL, which learns offline
+    Offline,
+    /// Environment steps, against the simulator alone and Gymnasium
     Steps,
     /// Steps of the whole training loop
     Training,
@@ -141,6 +145,7 @@ impl What {
             Self::Updates => "updates",
             Self::Planning => "planning",
             Self::Networks => "networks",
+            Self::Offline => "offline updates",
             Self::Steps => "environment steps",
             Self::Training => "whole training loop",
             Self::Parts => "parts of a training step",
@@ -371,12 +376,27 @@ impl<'a> Contest<'a> {
         compare(self.args, What::Networks, title, "passes/s", Some(flop), all)
     }
 
+    /// Updates of IQL.
+    fn offline(&self) -> Result<Comparison> {
+        let hidden = self.config.hidden();
+        let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
+        all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", hidden)?);
+        all.extend(self.peer("torch-iql", "PyTorch eager, CORL's update", hidden)?);
+        let title = self.title(What::Offline, &format!("IQL {}", dashed(hidden)));
+        let flop = flop::update(self.config, self.dims);
+        compare(self.args, What::Offline, title, "updates/s", Some(flop), all)
+    }
+
     fn others(&self, what: What) -> Result<Comparison> {
         let peer = |part: &str, name| self.peer(part, name, self.config.hidden());
         let (unit, all) = match what {
             What::Steps => {
-                let all = [Some(self.ours("environment", 1, "reprise")?), peer("gymnasium", "Gymnasium")?];
-                ("steps/s", all.into_iter().flatten().collect())
+                let is_gymnasiums = envs::info(&self.config.task)?.package.starts_with("gymnasium");
+                let gymnasium = if is_gymnasiums { peer("gymnasium", "Gymnasium")? } else { None };
+                let ours = [("environment", "reprise"), ("simulator", "mj_step alone")];
+                let ours = ours.into_iter().map(|(part, name)| self.ours(part, 1, name));
+                let all = ours.chain(gymnasium.map(Ok)).collect::<Result<_>>()?;
+                ("steps/s", all)
             }
             What::Training => {
                 let peer = peer("torch-training", "PyTorch eager, CleanRL's loop")?;
@@ -424,6 +444,23 @@ fn sac(config: &RunConfig) -> Option<RunConfig> {
         start_steps: td3.start_steps,
     };
     Some(RunConfig { algorithm: Algorithm::Sac, td3: None, sac: Some(sac), ..config.clone() })
+}
+
+/// The same run with IQL as its authors have it on locomotion, its networks and rates those of TD3.
+fn iql(config: &RunConfig) -> Option<RunConfig> {
+    let td3 = config.td3.as_ref()?;
+    let iql = IqlSettings {
+        hidden: td3.hidden.clone(),
+        learning_rate: td3.learning_rate,
+        discount: td3.discount,
+        polyak: td3.polyak,
+        expectile: 0.7,
+        beta: 3.0,
+        weight_limit: 100.0,
+        dropout: 0.0,
+        start_steps: td3.start_steps,
+    };
+    Some(RunConfig { algorithm: Algorithm::Iql, td3: None, iql: Some(iql), ..config.clone() })
 }
 
 /// The length of every plan of [`What::Planning`].
@@ -479,6 +516,8 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     let sac = Contest::new(args, &config_of_sac, dims, folder.path())?;
     let config_of_mpdp = mpdp(&config_of_sac);
     let mpdp = Contest::new(args, &config_of_mpdp, dims, folder.path())?;
+    let config_of_iql = iql(config).context("the profile's first arm is not one of TD3")?;
+    let iql = Contest::new(args, &config_of_iql, dims, folder.path())?;
     let mut comparisons = Vec::new();
     for what in What::value_variants().iter().filter(|what| args.measures(**what)) {
         match what {
@@ -488,6 +527,7 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
             }
             What::Planning => comparisons.push(mpdp.planning()?),
             What::Networks => comparisons.push(td3.networks()?),
+            What::Offline => comparisons.push(iql.offline()?),
             _ => comparisons.push(td3.others(*what)?),
         }
     }
@@ -534,6 +574,7 @@ pub(crate) fn contestant(part: &str, config: &Path) -> Result<u8> {
     match part {
         "training" => return training_loop(&config),
         "networks" => return networks(&config),
+        "simulator" => return simulator(&config),
         "product" => {
             let (n, device) = (256, Device::Cpu);
             let a = Tensor::full(0.5f32, (n, n), &device)?;
@@ -554,6 +595,31 @@ pub(crate) fn contestant(part: &str, config: &Path) -> Result<u8> {
     };
     let mut rig = training::Rig::new(&config)?;
     serve(|| rig.run(part).map(|()| 1.0))
+}
+
+/// Steps of the simulator alone with the controls of a random policy, as many of its own as a step of the task has.
+fn simulator(config: &RunConfig) -> Result<u8> {
+    let mut env = MujocoEnv::new(config.environment())?;
+    let mut stream = Stream::new(config.seed, "simulator");
+    env.reset(&mut stream);
+    let (frame_skip, length) = (env.spec().frame_skip, env.spec().max_episode_steps);
+    let mut data = Data::new(env.data().model())?;
+    let (qpos, qvel) = (env.qpos().to_vec(), env.qvel().to_vec());
+    let range = data.model().actuator_ctrlrange().to_vec();
+    let mut steps = 0;
+    serve(|| {
+        if steps % length == 0 {
+            data.reset();
+            data.qpos_mut().copy_from_slice(&qpos);
+            data.qvel_mut().copy_from_slice(&qvel);
+        }
+        steps += 1;
+        for (control, range) in data.ctrl_mut().iter_mut().zip(range.chunks_exact(2)) {
+            *control = stream.uniform_in(range[0], range[1]);
+        }
+        data.step(frame_skip);
+        Ok(1.0)
+    })
 }
 
 /// Forward and backward through twin critics of the configuration's task.

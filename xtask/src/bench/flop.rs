@@ -16,6 +16,14 @@ pub(super) fn update(config: &RunConfig, (observations, actions): (usize, usize)
     let (critic, critic_inner) = network(observations + actions, hidden, 1);
     // Through a critic, to the action alone.
     let through = critic_inner + actions * hidden[0];
+    if config.iql.is_some() {
+        let (actor, actor_inner) = network(observations, hidden, actions);
+        let (value, value_inner) = network(observations, hidden, 1);
+        // V(s) and its gradient, V(s′), both targets' Q(s, a); both critics; the policy, whose weights need no more.
+        let values = 2 * value + value_inner + value + 2 * critic;
+        let each = values + 2 * (2 * critic + critic_inner) + 2 * actor + actor_inner;
+        return 2.0 * (config.replay.batch_size * each) as f64;
+    }
     let (each, policy, delay) = if let Some(td3) = &config.td3 {
         let (actor, actor_inner) = network(observations, hidden, actions);
         (actor, 2 * actor + actor_inner + critic + through, td3.policy_delay)
