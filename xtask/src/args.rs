@@ -423,6 +423,21 @@ pub(crate) enum EnvVerb {
     },
 }
 
+/// What of a script's data to make.
+#[derive(Args, Clone, Default, PartialEq)]
+pub(crate) struct ScriptArgs {
+    /// Of a published set's script: how many episodes, where absent as many as are published; OGBench's sets get a tenth
+    /// as many more to validate on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) episodes: Option<u32>,
+    /// Of a published set's script: the seed, 0 where absent
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+    /// Of a published set's script: the file, where absent below `gen/` of the data folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum DataVerb {
     /// List the published data sets and where they are on this machine; looks at names and lengths only
@@ -463,15 +478,18 @@ pub(crate) enum DataVerb {
                       or killed, the same command goes on. What is there already and was made that way is left alone.",
         after_help = "Examples:\n  cargo xtask data generate gen/hopper-medium-replay-v0\n  cargo xtask data generate \
                       gen/hopper-medium-replay-v0 --minari --data-dir datasets\n  cargo xtask data generate \
-                      gen/antmaze-umaze-v0"
+                      gen/antmaze-umaze-v0\n  cargo xtask data generate ogbench/cube-single-play-v0 \
+                      --episodes 100 --output cube.npz"
     )]
     Generate {
-        /// Names of stand-ins; `data list gen/` shows them
+        /// Names of stand-ins, which `data list gen/` shows, or of published sets for what their scripts do
         #[arg(required = true)]
         set: Vec<String>,
         /// Write each in Minari's layout too, for `minari.load_dataset`
         #[arg(long)]
         minari: bool,
+        #[command(flatten)]
+        script: ScriptArgs,
         #[command(flatten)]
         workers: Workers,
     },

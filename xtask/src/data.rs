@@ -1,12 +1,13 @@
 //! `data list|get|verify|inspect`.
 
-use crate::args::{DataVerb, PlacesArgs, Workers};
+use crate::args::{DataVerb, PlacesArgs, ScriptArgs, Workers};
 use crate::sets::{self, Workshop};
 use crate::{exit, say, say_json};
 use anyhow::{Context as _, Result};
 use datasets::{Found, Known, Manifest, Places, Published, Report, Spread};
 use diagnostics::BadInput;
-use experiment::Experiment;
+use collectors::Actor;
+use experiment::{Collection, Experiment, Recipe, STAND_IN};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ pub(crate) fn data(verb: &DataVerb) -> Result<u8> {
     match verb {
         DataVerb::List { part, places, json } => list(part, &Open::new(places)?, json.json)?,
         DataVerb::Get { set, places } => get(set, &Open::new(places)?)?,
-        DataVerb::Generate { set, minari, workers } => return generate(set, *minari, workers),
+        DataVerb::Generate { set, minari, script, workers } => return generate(set, *minari, script, workers),
         DataVerb::Verify { set, places, json } => verify(set, &Open::new(places)?, json.json)?,
         DataVerb::Inspect { file, places, json } => inspect(file, places, json.json)?,
     }
@@ -77,7 +78,7 @@ fn stand_ins(places: &Places, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Li
         for set in experiment.stand_ins().filter(|set| is_wanted(set)) {
             let recipe = experiment.recipe(set)?.context("a stand-in has a recipe")?;
             let path = sets::place(&recipe, places)?;
-            let path = sets::has(&recipe, places)?.then_some(path);
+            let path = sets::has(&recipe, &path).then_some(path);
             listed.push(Listed::StandIn { set: set.to_owned(), paper: experiment.paper.clone(), path });
         }
     }
@@ -170,26 +171,72 @@ fn known(found: &Found) -> String {
     }
 }
 
-/// Makes the named stand-ins, which any paper's protocol may describe.
-fn generate(wanted: &[String], minari: bool, workers: &Workers) -> Result<u8> {
+/// Makes the named stand-ins, which any paper's protocol may describe, or what the script of a published set does.
+fn generate(wanted: &[String], minari: bool, script: &ScriptArgs, workers: &Workers) -> Result<u8> {
     let (root, experiments) = (crate::args::root()?, experiments()?);
     for set in wanted {
-        let Some(experiment) = experiments.iter().find(|experiment| experiment.stand_ins().any(|id| id == set))
-        else {
-            let known = experiments.iter().flat_map(Experiment::stand_ins);
-            return Err(BadInput::unknown("stand-in", set, known).into());
+        let (experiment, recipe, file) = match set.split_once('/') {
+            Some(("ogbench" | "d4rl", name)) => of_script(name, script, &experiments)?,
+            _ => described(set, script, &experiments)?,
         };
         let places = Places::from_process(workers.places.data_dir.clone())?;
         let workshop = Workshop { experiment, results: &root.join("results"), places, workers };
-        let recipe = experiment.recipe(set)?.context("a stand-in has a recipe")?;
-        let is_here = workshop.has(&recipe, minari)?;
-        if !workshop.make(std::slice::from_ref(&recipe), minari)?.is_complete() {
+        let place = match file {
+            Some(file) => std::path::absolute(file)?,
+            None => sets::place(&recipe, &workshop.places)?,
+        };
+        let is_here = workshop.has(&recipe, &place, minari);
+        if !is_here && !workshop.make(&[(recipe, place.clone())], minari)?.is_complete() {
             return Ok(exit::INCOMPLETE);
         }
         let how = if is_here { "is here" } else { "made" };
-        say(format!("{set} {how}: {}", sets::place(&recipe, &workshop.places)?.display()));
+        say(format!("{set} {how}: {}", place.display()));
     }
     Ok(exit::FINE)
+}
+
+/// A stand-in, whose protocol it is in, and where it goes if not to its usual place.
+type Wanted<'a> = (&'a Experiment, Recipe, Option<PathBuf>);
+
+/// The stand-in `set` that a protocol describes.
+fn described<'a>(set: &str, script: &ScriptArgs, experiments: &'a [Experiment]) -> Result<Wanted<'a>> {
+    if *script != ScriptArgs::default() {
+        let message = format!("`{set}` is made as its protocol says, without --episodes, --seed or --output");
+        let help = "name a published set for what its script does: `ogbench/cube-single-play-v0`";
+        return Err(BadInput::new(message).help(help).into());
+    }
+    let of = |experiment: &&Experiment| experiment.stand_ins().any(|id| id == set);
+    let Some(experiment) = experiments.iter().find(of) else {
+        let known = experiments.iter().flat_map(Experiment::stand_ins);
+        return Err(BadInput::unknown("stand-in", set, known).into());
+    };
+    Ok((experiment, experiment.recipe(set)?.context("a stand-in has a recipe")?, None))
+}
+
+/// What the script of the published set `name` does.
+fn of_script<'a>(name: &str, args: &ScriptArgs, experiments: &'a [Experiment]) -> Result<Wanted<'a>> {
+    let script = collectors::find(name)?;
+    let (mut experiment, mut walker, mut profile) = (experiments.first(), None, None);
+    if script.actor == Actor::Walker {
+        let known = experiments.iter().flat_map(|of| of.protocol.collect.iter().map(move |collect| (of, collect)));
+        let (of, collect) = known
+            .into_iter()
+            .find(|(_, collect)| collect.walker.is_some())
+            .with_context(|| format!("no protocol trains an ant for {name}"))?;
+        if let Some(Recipe::Collection(collection)) = of.recipe(&collect.id)? {
+            (experiment, walker, profile) = (Some(of), collection.walker, collection.profile);
+        }
+    }
+    let collection = Collection {
+        id: format!("{STAND_IN}{name}"),
+        script: name.to_owned(),
+        episodes: args.episodes.map_or(script.episodes, |episodes| episodes as usize),
+        seed: args.seed.unwrap_or(0),
+        walker,
+        profile,
+    };
+    let experiment = experiment.context("the checkout has no experiment")?;
+    Ok((experiment, Recipe::Collection(collection), args.output.clone()))
 }
 
 /// A line of `verify --json`.

@@ -5,7 +5,7 @@ use crate::campaign::{Campaign, StandIn};
 use crate::data::Open;
 use crate::runner::{self, Summary};
 use anyhow::{Context as _, Result};
-use collectors::{Order, Script};
+use collectors::{Collected, Order, Script};
 use datasets::{Known, Manifest, MinariAbout, Places};
 use diagnostics::BadInput;
 use experiment::{Behaviour, Cell, Collection, Experiment, Provenance, Recipe, Run, Store};
@@ -34,7 +34,7 @@ pub(crate) fn files(chosen: &Chosen, cells: &[&Cell], workers: &Workers) -> Resu
         let file = match chosen.experiment.recipe(set)? {
             Some(recipe) => {
                 let file = place(&recipe, &workshop.places)?;
-                recipes.push(recipe);
+                recipes.push((recipe, file.clone()));
                 file
             }
             None => published(set, &manifest, &workshop.places)?,
@@ -95,16 +95,15 @@ pub(crate) fn place(recipe: &Recipe, places: &Places) -> Result<PathBuf> {
 }
 
 /// Whether a stand-in is there and was made by this recipe.
-pub(crate) fn has(recipe: &Recipe, places: &Places) -> Result<bool> {
-    let file = place(recipe, places)?;
-    let mut beside = file.clone().into_os_string();
+pub(crate) fn has(recipe: &Recipe, file: &Path) -> bool {
+    let mut beside = file.as_os_str().to_owned();
     beside.push(".toml");
     let side_car =
         std::fs::read_to_string(beside).ok().and_then(|text| toml::from_str::<SideCar>(&text).ok());
-    Ok(side_car.is_some_and(|side_car| {
+    side_car.is_some_and(|side_car| {
         side_car.provenance.digest == recipe.digest().to_string()
             && file.metadata().is_ok_and(|found| found.len() == side_car.size)
-    }))
+    })
 }
 
 /// What the side-car of a script's data says of where they come from.
@@ -120,19 +119,18 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Workshop<'_> {
     /// Whether a stand-in is there, in all layouts that are wanted.
-    pub(crate) fn has(&self, recipe: &Recipe, minari: bool) -> Result<bool> {
-        let folder = place(recipe, &self.places)?.with_extension("");
-        Ok(has(recipe, &self.places)? && (!minari || folder.join("data/main_data.hdf5").is_file()))
+    pub(crate) fn has(&self, recipe: &Recipe, file: &Path, minari: bool) -> bool {
+        has(recipe, file) && (!minari || file.with_extension("").join("data/main_data.hdf5").is_file())
     }
 
-    /// Makes those stand-ins that are not there.
-    pub(crate) fn make(&self, recipes: &[Recipe], minari: bool) -> Result<Summary> {
+    /// Makes those stand-ins that are not there, each at its place.
+    pub(crate) fn make(&self, recipes: &[(Recipe, PathBuf)], minari: bool) -> Result<Summary> {
         let (mut behaviours, mut collections) = (Vec::new(), Vec::new());
-        for recipe in recipes {
+        for (recipe, file) in recipes {
             match recipe {
-                _ if self.has(recipe, minari)? => {}
-                Recipe::Behaviour(behaviour) => behaviours.push((behaviour, place(recipe, &self.places)?)),
-                Recipe::Collection(collection) => collections.push((collection, place(recipe, &self.places)?)),
+                _ if self.has(recipe, file, minari) => {}
+                Recipe::Behaviour(behaviour) => behaviours.push((behaviour, file)),
+                Recipe::Collection(collection) => collections.push((collection, file)),
             }
         }
         let mut summary = self.train(&behaviours, minari)?;
@@ -140,7 +138,7 @@ impl Workshop<'_> {
             if !summary.is_complete() {
                 break;
             }
-            summary = self.collect(collection, &file, minari)?;
+            summary = self.collect(collection, file, minari)?;
         }
         if !summary.is_complete() {
             eprintln!("not all stand-ins were made; the same command goes on where it was stopped");
@@ -157,16 +155,16 @@ impl Workshop<'_> {
     }
 
     /// Makes stand-ins of what agents do, in worker processes.
-    fn train(&self, behaviours: &[(&Behaviour, PathBuf)], minari: bool) -> Result<Summary> {
+    fn train(&self, behaviours: &[(&Behaviour, &PathBuf)], minari: bool) -> Result<Summary> {
         if behaviours.is_empty() {
             return Ok(Summary::default());
         }
         let names: Vec<&str> = behaviours.iter().map(|(behaviour, _)| behaviour.id.as_str()).collect();
         eprintln!("making {}: an agent each is trained in the environment first", names.join(", "));
         let (work, store, _lock) = self.lock()?;
-        let stand_in = |(behaviour, file): &(&Behaviour, PathBuf)| {
+        let stand_in = |(behaviour, file): &(&Behaviour, &PathBuf)| {
             store.forget_failure(&behaviour.behaviour)?;
-            Ok(StandIn { recipe: (*behaviour).clone(), file: file.clone(), minari })
+            Ok(StandIn { recipe: (*behaviour).clone(), file: file.to_path_buf(), minari })
         };
         let stand_ins = behaviours.iter().map(stand_in).collect::<Result<_>>()?;
         let place = (&self.experiment.paper[..], work.as_path());
@@ -189,8 +187,8 @@ impl Workshop<'_> {
         let order =
             Order { episodes: collection.episodes, seed: collection.seed, threads: self.workers.count() };
         let stop = runner::stop_on_signals()?;
-        let recorder = collect(&script, &order, networks.as_ref(), &stop)?;
-        let Some(recorder) = recorder else { return Ok(Summary { stopped: 1, ..Summary::default() }) };
+        let collected = collect(&script, &order, networks.as_ref(), &stop)?;
+        let Some(collected) = collected else { return Ok(Summary { stopped: 1, ..Summary::default() }) };
         let source = Source {
             digest: Recipe::Collection(collection.clone()).digest().to_string(),
             recipe: collection,
@@ -207,9 +205,9 @@ impl Workshop<'_> {
                 description: "A stand-in: what a script does in this environment. Not a published data set.",
                 action_limit: 1.0,
             };
-            recorder.write_minari(&file.with_extension(""), &about, &source)?;
+            collected.rows.write_minari(&file.with_extension(""), &about, &source)?;
         }
-        script.write(&recorder, file, &source)?;
+        script.write(&collected, file, &source)?;
         Ok(Summary::default())
     }
 
@@ -226,8 +224,7 @@ impl Workshop<'_> {
                 return Ok((Some(store.directory(config)), fine));
             }
         }
-        let stand_in = self.experiment.protocol.collect.iter().find(|collect| collect.id == collection.id);
-        let profile = stand_in.and_then(|collect| collect.walker.clone()).context("the walker has no profile")?;
+        let profile = collection.profile.clone().context("the walker has no profile")?;
         eprintln!("{} is made with what profile {profile} leaves, which is trained first", collection.id);
         let results = Some(self.results.to_owned());
         let chosen = Which { paper: paper.clone(), profile, results, device: None }.read()?;
@@ -248,8 +245,9 @@ fn collect(
     order: &Order,
     networks: Option<&collectors::Networks>,
     stop: &AtomicBool,
-) -> Result<Option<datasets::Recorder>> {
-    let bar = ProgressBar::new(order.episodes as u64);
+) -> Result<Option<Collected>> {
+    let all = order.episodes + script.validation(order.episodes);
+    let bar = ProgressBar::new(all as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len} episodes  {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let spoken = Mutex::new(Instant::now());
@@ -260,10 +258,10 @@ fn collect(
             && spoken.elapsed() >= PLAIN_INTERVAL
         {
             *spoken = Instant::now();
-            eprintln!("{done} of {} episodes", order.episodes);
+            eprintln!("{done} of {all} episodes");
         }
     };
-    let recorder = script.collect(order, networks, stop, &tell);
+    let collected = script.collect(order, networks, stop, &tell);
     bar.finish_and_clear();
-    recorder
+    collected
 }

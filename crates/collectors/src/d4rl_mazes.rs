@@ -4,7 +4,8 @@
 //! An episode is 1001 rows, whatever happens in it: neither a fall nor the goal ends it. Rewards and terminals are put in
 //! afterwards, against one goal for the whole set: both are 1 where the state after the step is within 0.5 of it.
 
-use crate::{Actor, Play, Policy, Script};
+use crate::policy::Policy;
+use crate::{Actor, Layout, Play, Script};
 use anyhow::{Context, Result};
 use datasets::{Dtype, Extra, Recorder, Step};
 use envs::{Action, Cell, Env, Maze, MujocoEnv};
@@ -40,7 +41,13 @@ const SETS: [(&str, Ways); 6] = [
 ];
 
 pub(crate) fn scripts() -> impl Iterator<Item = Script> {
-    SETS.into_iter().map(|(id, _)| Script { id, environment: id, episodes: 999, actor: Actor::Walker })
+    SETS.into_iter().map(|(id, _)| Script {
+        id,
+        environment: id,
+        episodes: 999,
+        actor: Actor::Walker,
+        layout: Layout::D4rl,
+    })
 }
 
 pub(crate) struct Walk {

@@ -4,6 +4,8 @@
 //! with its own random stream, so any number of threads makes the same rows.
 
 mod d4rl_mazes;
+mod manipulation;
+mod ogbench_mazes;
 mod policy;
 
 pub use policy::Networks;
@@ -15,7 +17,7 @@ use datasets::Recorder;
 use diagnostics::BadInput;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use streams::Stream;
 
@@ -30,13 +32,28 @@ pub struct Script {
     pub episodes: usize,
     /// Who acts.
     pub actor: Actor,
+    /// The layout of its file.
+    pub layout: Layout,
 }
 
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
+    /// The script alone.
+    Nobody,
+    /// An arm that the script moves.
+    Arm,
     /// An ant that was trained to walk in a given direction (`online-ant-xy-v0`), steered from cell to cell.
     Walker,
+}
+
+/// The layout of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// HDF5, with rewards.
+    D4rl,
+    /// `npz`, without; a second file beside it holds a tenth as many episodes to validate on.
+    Ogbench,
 }
 
 /// Plays episodes in an environment of its own, one after the other.
@@ -48,7 +65,7 @@ trait Play {
 /// All scripts.
 #[must_use]
 pub fn scripts() -> Vec<Script> {
-    d4rl_mazes::scripts().collect()
+    d4rl_mazes::scripts().chain(ogbench_mazes::scripts()).chain(manipulation::scripts()).collect()
 }
 
 /// The script of the published data set `id`.
@@ -59,6 +76,15 @@ pub fn find(id: &str) -> Result<Script, BadInput> {
     let scripts = scripts();
     let known = scripts.iter().find(|script| script.id == id).copied();
     known.ok_or_else(|| BadInput::unknown("script for a data set", id, scripts.iter().map(|script| script.id)))
+}
+
+/// What was collected.
+#[derive(Clone, Debug)]
+pub struct Collected {
+    /// The rows of the set.
+    pub rows: Recorder,
+    /// Those to validate on, where the layout has some.
+    pub validation: Option<Recorder>,
 }
 
 /// What to collect.
@@ -76,7 +102,19 @@ impl Script {
     /// How the file's name ends.
     #[must_use]
     pub fn extension(&self) -> &'static str {
-        "hdf5"
+        match self.layout {
+            Layout::D4rl => "hdf5",
+            Layout::Ogbench => "npz",
+        }
+    }
+
+    /// How many episodes come after `episodes`, to validate on.
+    #[must_use]
+    pub fn validation(&self, episodes: usize) -> usize {
+        match self.layout {
+            Layout::D4rl => 0,
+            Layout::Ogbench => episodes / 10,
+        }
     }
 
     /// Collects the episodes of `order`. `networks` are those of who acts, where [`Script::actor`] asks for some. `tell`
@@ -90,8 +128,9 @@ impl Script {
         networks: Option<&Networks>,
         stop: &AtomicBool,
         tell: &(dyn Fn(usize) + Sync),
-    ) -> Result<Option<Recorder>> {
+    ) -> Result<Option<Collected>> {
         let &Order { episodes, seed, threads } = order;
+        let all = episodes + self.validation(episodes);
         let make = || self.player(seed, networks);
         // What is wrong is said once, and the simulator fetched once.
         make()?;
@@ -107,36 +146,62 @@ impl Script {
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let played: Vec<Option<Recorder>> = pool
-            .install(|| (0..episodes).into_par_iter().map_init(make, play).collect::<Result<_>>())?;
-        let mut played = played.into_iter();
-        let Some(mut all) = played.next().flatten() else { return Ok(None) };
-        for episode in played {
-            let Some(episode) = episode else { return Ok(None) };
-            all.append(episode);
-        }
-        Ok(Some(all))
+            .install(|| (0..all).into_par_iter().map_init(make, play).collect::<Result<_>>())?;
+        let Some(mut played) = played.into_iter().collect::<Option<Vec<Recorder>>>() else {
+            return Ok(None);
+        };
+        let validation = joined(played.split_off(episodes));
+        Ok(joined(played).map(|rows| Collected { rows, validation }))
     }
 
     /// Writes what was collected to `path`, in the layout of the published set, with a side-car.
     ///
     /// # Errors
     /// [`BadInput`] when the place cannot be written to.
-    pub fn write(&self, recorder: &Recorder, path: &Path, provenance: &impl Serialize) -> Result<()> {
-        recorder.write_d4rl(path, false, provenance)
+    pub fn write(&self, collected: &Collected, path: &Path, provenance: &impl Serialize) -> Result<()> {
+        match self.layout {
+            Layout::D4rl => collected.rows.write_d4rl(path, false, provenance),
+            Layout::Ogbench => {
+                if let Some(validation) = &collected.validation {
+                    validation.write_ogbench(&validation_file(path), provenance)?;
+                }
+                // Last, as it is what others look for.
+                collected.rows.write_ogbench(path, provenance)
+            }
+        }
     }
 
     fn player(&self, seed: u64, networks: Option<&Networks>) -> Result<Box<dyn Play>> {
-        match self.actor {
-            Actor::Walker => {
+        match (self.actor, self.layout) {
+            (Actor::Arm, _) => Ok(Box::new(manipulation::Arm::new(self)?)),
+            (Actor::Nobody, _) => Ok(Box::new(ogbench_mazes::Steered::new(self, None)?)),
+            (Actor::Walker, layout) => {
                 let networks = networks.ok_or_else(|| {
                     let what = format!("{} takes an ant that was trained to walk, and none was named", self.id);
                     BadInput::new(what).help("name the profile that trains one: `walker = …`")
                 })?;
                 let walker = Policy::new(networks, (29, 8))?;
-                Ok(Box::new(d4rl_mazes::Walk::new(self, seed, walker)?))
+                match layout {
+                    Layout::D4rl => Ok(Box::new(d4rl_mazes::Walk::new(self, seed, walker)?)),
+                    Layout::Ogbench => Ok(Box::new(ogbench_mazes::Steered::new(self, Some(walker))?)),
+                }
             }
         }
     }
+}
+
+/// The file beside `path` that holds what to validate on: `…-val.npz`.
+fn validation_file(path: &Path) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-val.npz"))
+}
+
+/// Episodes, one after the other.
+fn joined(episodes: Vec<Recorder>) -> Option<Recorder> {
+    episodes.into_iter().reduce(|mut all, episode| {
+        all.append(episode);
+        all
+    })
 }
 
 #[cfg(test)]

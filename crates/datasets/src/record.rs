@@ -164,6 +164,19 @@ impl Recorder {
         self.finals.extend(other.finals.into_iter().map(|(row, state)| (rows + row, state)));
     }
 
+    /// The action of each row.
+    pub fn actions(&self) -> impl Iterator<Item = &[f32]> {
+        self.actions.chunks_exact(self.action_dim)
+    }
+
+    /// The rows of an extra, by its number.
+    ///
+    /// # Panics
+    /// If there is none of this number.
+    pub fn extra(&self, number: usize) -> impl Iterator<Item = &[f64]> {
+        self.values[number].chunks_exact(self.extras[number].width)
+    }
+
     /// Whether an episode ends with this row: where there is `infos/goal`, as in AntMaze, a terminal ends none.
     fn ends(&self, row: usize) -> bool {
         let goal = self.extras.iter().any(|extra| extra.name == "infos/goal");

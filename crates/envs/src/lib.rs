@@ -138,7 +138,7 @@ pub fn make(id: &str) -> Result<Box<dyn Env>> {
 /// The maze that the task with this id is in, if in one.
 #[must_use]
 pub fn maze(id: &str) -> Option<Maze> {
-    d4rl::maze(id)
+    d4rl::maze(id).or_else(|| ogbench::maze(id))
 }
 
 /// All tasks but OGBench's with success judged before a step (`-pre-v0`); needs no simulator.

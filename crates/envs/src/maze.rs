@@ -102,6 +102,21 @@ impl Maze {
     /// same. Of several the first of up, left, down and right.
     #[must_use]
     pub fn next_cell(&self, from: Cell, to: Cell) -> Cell {
+        let distances = self.distances(to);
+        let index = |cell: Cell| cell.row * self.size().1 + cell.column;
+        let nearer = self.neighbours(from).filter(|&cell| distances[index(cell)] < distances[index(from)]);
+        nearer.min_by_key(|&cell| distances[index(cell)]).unwrap_or(to)
+    }
+
+    /// How many cells a shortest way from one free cell to another has, the first not counted; `None` where there is none.
+    #[must_use]
+    pub fn distance(&self, from: Cell, to: Cell) -> Option<usize> {
+        let distance = self.distances(to)[from.row * self.size().1 + from.column];
+        (distance < usize::MAX).then_some(distance)
+    }
+
+    /// The distance of every cell to `to`, row by row; the greatest number where there is no way.
+    fn distances(&self, to: Cell) -> Vec<usize> {
         let (rows, columns) = self.size();
         let mut distances = vec![usize::MAX; rows * columns];
         let index = |cell: Cell| cell.row * columns + cell.column;
@@ -115,8 +130,7 @@ impl Maze {
                 }
             }
         }
-        let nearer = self.neighbours(from).filter(|&cell| distances[index(cell)] < distances[index(from)]);
-        nearer.min_by_key(|&cell| distances[index(cell)]).unwrap_or(to)
+        distances
     }
 
     /// Appends the walls to the world: boxes of height 2 on the ground, named by row and column.
@@ -195,6 +209,8 @@ mod tests {
         assert_eq!(Maze::UMAZE.next_cell(cell(3, 2), cell(3, 1)), cell(3, 1));
         assert_eq!(Maze::UMAZE.next_cell(cell(3, 1), cell(3, 1)), cell(3, 1));
         assert_eq!(Maze::LARGE.next_cell(cell(1, 4), cell(7, 9)), cell(2, 4));
+        assert_eq!(Maze::UMAZE.distance(cell(1, 1), cell(3, 1)), Some(6));
+        assert_eq!(Maze::UMAZE.distance(cell(1, 1), cell(0, 0)), None);
     }
 
     #[test]

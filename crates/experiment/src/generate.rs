@@ -92,6 +92,9 @@ pub struct Collection {
     /// The run whose networks act, if any do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub walker: Option<RunConfig>,
+    /// The profile whose run that is: a way to it, and no part of what it is.
+    #[serde(skip)]
+    pub profile: Option<String>,
 }
 
 impl Recipe {
@@ -101,15 +104,6 @@ impl Recipe {
         match self {
             Self::Behaviour(behaviour) => &behaviour.id,
             Self::Collection(collection) => &collection.id,
-        }
-    }
-
-    /// The run whose networks act, if any do.
-    #[must_use]
-    pub fn walker(&self) -> Option<&RunConfig> {
-        match self {
-            Self::Behaviour(_) => None,
-            Self::Collection(collection) => collection.walker.as_ref(),
         }
     }
 
@@ -155,9 +149,10 @@ impl Experiment {
         if *episodes == 0 {
             return Err(self.bad_stand_in(id, "no episodes: expected at least one"));
         }
-        let walker = walker.as_ref().map(|profile| self.walker(profile)).transpose();
-        let walker = walker.map_err(|error| self.bad_stand_in(id, format!("`walker`: {error}")))?;
-        Ok(Collection { id: id.clone(), script: script.clone(), episodes: *episodes, seed: *seed, walker })
+        let run = walker.as_ref().map(|profile| self.walker(profile)).transpose();
+        let run = run.map_err(|error| self.bad_stand_in(id, format!("`walker`: {error}")))?;
+        let (id, script, profile) = (id.clone(), script.clone(), walker.clone());
+        Ok(Collection { id, script, episodes: *episodes, seed: *seed, walker: run, profile })
     }
 
     /// The only run of `profile`, which learns by itself and leaves its networks.

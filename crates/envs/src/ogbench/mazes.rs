@@ -56,6 +56,12 @@ pub(super) fn tasks() -> impl Iterator<Item = Task> {
     })
 }
 
+/// The maze of the task with this id, if it is one of these.
+pub(crate) fn maze(id: &str) -> Option<Maze> {
+    let rest = id.strip_prefix("pointmaze-").or_else(|| id.strip_prefix("antmaze-"))?;
+    MAZES.iter().find(|(size, ..)| rest.starts_with(&format!("{size}-singletask"))).map(|(_, maze, _)| *maze)
+}
+
 fn spec(id: &'static str, body: Body) -> Spec {
     let (observation_dim, action_dim, model, ends) = match body {
         Body::Point => (2, 2, "locomaze/assets/point.xml", "within 1 of the goal"),

@@ -10,6 +10,7 @@ mod manipulation;
 mod mazes;
 
 use crate::tasks::Task;
+pub(crate) use mazes::maze;
 
 pub(crate) const PACKAGE: &str = "ogbench 1.2.2";
 

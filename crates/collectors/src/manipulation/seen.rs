@@ -1,0 +1,145 @@
+//! What an oracle sees of the scene.
+
+use envs::{Env as _, MujocoEnv};
+use std::f64::consts::{PI, TAU};
+
+/// Numbers of an observation that are of the arm; nine of each cube, four of each button and two of each handle follow.
+const OF_ARM: usize = 19;
+const OF_CUBE: usize = 9;
+const OF_BUTTON: usize = 4;
+/// The first cube's coordinates in `qpos`.
+pub(super) const CUBE: usize = 14;
+pub(super) const BUTTONS_OF_SCENE: usize = 2;
+pub(super) const DRAWER_OF_SCENE: usize = 23;
+pub(super) const WINDOW_OF_SCENE: usize = 24;
+
+/// A place, and a rotation about the vertical axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pose {
+    pub(super) position: [f64; 3],
+    pub(super) yaw: f64,
+}
+
+impl Pose {
+    /// So far above it.
+    pub(super) fn above(self, z: f64) -> Self {
+        let [x, y, own] = self.position;
+        Self { position: [x, y, own + z], ..self }
+    }
+}
+
+/// The scene as it is.
+pub(super) struct Seen<'a> {
+    pub(super) env: &'a MujocoEnv,
+    pub(super) cubes: usize,
+}
+
+impl Seen<'_> {
+    /// The gripper: between its fingers.
+    pub(super) fn gripper(&self) -> Pose {
+        let seen = self.env.observation();
+        let position = [0.1 * seen[12] + 0.425, 0.1 * seen[13], 0.1 * seen[14]];
+        Pose { position, yaw: libm::atan2(seen[16], seen[15]) }
+    }
+
+    /// How far it is closed, 0 to 1: the package calls it opening.
+    pub(super) fn opening(&self) -> f64 {
+        self.env.observation()[17] / 3.0
+    }
+
+    /// How hard a finger presses on something, 0 to 1.
+    pub(super) fn contact(&self) -> f64 {
+        self.env.observation()[18]
+    }
+
+    pub(super) fn cube(&self, cube: usize) -> Pose {
+        let qpos = &self.env.qpos()[CUBE + 7 * cube..];
+        let seen = &self.env.observation()[OF_ARM + OF_CUBE * cube..];
+        Pose { position: [qpos[0], qpos[1], qpos[2]], yaw: libm::atan2(seen[8], seen[7]) }
+    }
+
+    /// 0 or 1.
+    pub(super) fn button_state(&self, button: usize) -> f64 {
+        self.env.observation()[OF_ARM + OF_CUBE * self.cubes + OF_BUTTON * button + 1]
+    }
+
+    /// The top of a button. The package turns the gripper by as many radians as the button's x is metres; so do we.
+    pub(super) fn button(&self, button: usize) -> Pose {
+        let position = self.site(&format!("btntop_{button}"));
+        Pose { position, yaw: position[0] }
+    }
+
+    pub(super) fn drawer(&self) -> f64 {
+        self.env.qpos()[DRAWER_OF_SCENE]
+    }
+
+    pub(super) fn window(&self) -> f64 {
+        self.env.qpos()[WINDOW_OF_SCENE]
+    }
+
+    pub(super) fn drawer_handle(&self) -> Pose {
+        self.handle("drawer_handle_center")
+    }
+
+    pub(super) fn window_handle(&self) -> Pose {
+        self.handle("window_handle_center")
+    }
+
+    /// The drawer's handle where the drawer is at `target`: it slides along y.
+    pub(super) fn drawer_handle_at(&self, target: f64) -> [f64; 3] {
+        let [x, y, z] = self.drawer_handle().position;
+        [x, y + target - self.drawer(), z]
+    }
+
+    /// The window's handle where the window is at `target`: it slides along x.
+    pub(super) fn window_handle_at(&self, target: f64) -> [f64; 3] {
+        let [x, y, z] = self.window_handle().position;
+        [x + target - self.window(), y, z]
+    }
+
+    pub(super) fn is_in_drawer(&self, place: [f64; 3]) -> bool {
+        let y = self.drawer_handle().position[1];
+        let (low, high) = ([0.21, y - 0.27, 0.0], [0.45, y - 0.07, 0.15]);
+        (0..3).all(|i| low[i] <= place[i] && place[i] <= high[i])
+    }
+
+    fn handle(&self, name: &str) -> Pose {
+        let matrix = &self.env.data().site_xmat()[9 * self.site_id(name)..];
+        Pose { position: self.site(name), yaw: libm::atan2(matrix[3], matrix[0]) }
+    }
+
+    fn site(&self, name: &str) -> [f64; 3] {
+        let places = &self.env.data().site_xpos()[3 * self.site_id(name)..];
+        [places[0], places[1], places[2]]
+    }
+
+    fn site_id(&self, name: &str) -> usize {
+        self.env.data().model().site_id(name).unwrap_or_else(|| panic!("the scene has no site `{name}`"))
+    }
+}
+
+/// The nearest to `yaw` of `object` and what looks like it, `n` to a turn. `object` is taken from 0 to 2π, as the
+/// package does where it plans.
+pub(super) fn nearest_yaw(yaw: f64, object: f64, n: i32) -> f64 {
+    let candidates = (-n..=n).map(|i| f64::from(i) * TAU / f64::from(n) + object);
+    let distance = |candidate: f64| (yaw - candidate).abs();
+    candidates.min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(object)
+}
+
+/// From 0 to 2π.
+pub(super) fn positive(yaw: f64) -> f64 {
+    if yaw < 0.0 { yaw + TAU } else { yaw }
+}
+
+/// From −π to π.
+pub(super) fn wrapped(yaw: f64) -> f64 {
+    yaw - TAU * libm::floor((yaw + PI) / TAU)
+}
+
+pub(super) fn difference(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|i| a[i] - b[i])
+}
+
+pub(super) fn norm(a: &[f64]) -> f64 {
+    libm::sqrt(a.iter().map(|x| x * x).sum())
+}
