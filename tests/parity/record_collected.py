@@ -2,7 +2,7 @@
 """What OGBench's own oracles collect, episode by episode, for `collectors` to be held against.
 
     python3 -m venv /tmp/parity
-    /tmp/parity/bin/pip install ogbench==1.2.2 mujoco==3.2.7 numpy==2.3.5 scipy==1.16.3
+    /tmp/parity/bin/pip install ogbench==1.2.2 mujoco==3.2.7 numpy==2.3.5 scipy==1.17.1
     /tmp/parity/bin/python tests/parity/record_collected.py --episodes 12
 
 The package has the oracles; the loop around them is in its repository (data_gen_scripts) and is written anew here. An episode

@@ -52,14 +52,15 @@ pub fn load(path: &Path, expected: &Expected) -> Result<Replay> {
 }
 
 /// Reads the transitions of a file in OGBench's layout. `label` gives the reward of a state and whether the task is
-/// done in it; `arrays` names what it needs beside the observation, such as `qpos`. A task may be done in no state at all.
+/// done in it; `arrays` are what it needs beside the observation, such as `qpos`, and how many numbers a state has of each. A
+/// task may be done in no state at all.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_labelled(
     path: &Path,
     expected: &Expected,
-    arrays: &[&str],
+    arrays: &[(&str, usize)],
     label: &mut dyn FnMut(&State<'_>) -> (f32, bool),
 ) -> Result<Replay> {
     let mut source = Source::open(path)?;
@@ -71,7 +72,7 @@ pub fn load_labelled(
     let rows = source.info("observations")?.rows();
     let mut steps = Steps::open(&mut source, rows, expected)?;
     let mut ends = source.column("terminals", rows, 1)?;
-    let mut more = arrays.iter().map(|name| source.rows(name, rows)).collect::<Result<Vec<_>>>()?;
+    let mut more = arrays.iter().map(|(name, width)| source.column(name, rows, *width)).collect::<Result<Vec<_>>>()?;
     let mut replay = Replay::new((expected.observation_dim, expected.action_dim), rows);
     replay.reserve()?;
     let mut before: Option<Step> = None;

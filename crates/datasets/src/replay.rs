@@ -312,6 +312,13 @@ impl Replay {
         returns
     }
 
+    /// Puts `change` of each number of the actions in its place.
+    pub fn map_actions(&mut self, change: impl Fn(f32) -> f32) {
+        let (width, place, count) = (self.width(), self.observation_dim, self.action_dim);
+        let actions = self.rows.chunks_exact_mut(width).flat_map(|row| &mut row[place..place + count]);
+        actions.for_each(|a| *a = change(*a));
+    }
+
     /// Puts `change` of each reward in its place.
     pub fn map_rewards(&mut self, change: impl Fn(f32) -> f32) {
         let (width, place) = (self.width(), self.observation_dim + self.action_dim);

@@ -74,7 +74,7 @@ fn transitions_are_those_of_the_reference_loaders() {
         let path = folder().join(&name);
         let replay = if name.starts_with("ogbench") {
             // The task that the script makes up.
-            load_labelled(&path, &expected, &["button_states"], &mut |state| {
+            load_labelled(&path, &expected, &[("button_states", 2)], &mut |state| {
                 (state.arrays[0].iter().sum::<f32>() - 2.0, state.arrays[0][0] == 1.0)
             })
         } else {

@@ -173,7 +173,7 @@ fn what_is_written_is_read_back() {
     compare(&load(&minari, &expected).unwrap(), &made, |_| true, |_| "next_observations");
     // Of OGBench's, the last state of an episode is only the s′ of the one before.
     let replay =
-        load_labelled(&ogbench, &expected, &["button_states"], &mut |state| (state.arrays[0][0], false));
+        load_labelled(&ogbench, &expected, &[("button_states", 1)], &mut |state| (state.arrays[0][0], false));
     let replay = replay.unwrap();
     assert_eq!(replay.len(), 5019 - 3);
     assert!((0..6).all(|i| replay.transition(i).reward == (i % 2) as f32));

@@ -17,6 +17,7 @@ mod tasks;
 
 pub use gymnasium::{Termination, termination};
 pub use maze::{Cell, Maze};
+pub use ogbench::Labels;
 pub use rollout::{Actions, Rollout, Summary, rollout, rollout_files};
 pub use simulated::MujocoEnv;
 

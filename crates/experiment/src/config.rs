@@ -343,6 +343,27 @@ pub struct Evaluation {
     pub every: u64,
     /// Episodes an evaluation.
     pub episodes: usize,
+    /// What is measured of an episode.
+    #[serde(default, skip_serializing_if = "Measure::is_return")]
+    pub measure: Measure,
+}
+
+/// What is measured of an evaluation's episode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// The sum of its rewards.
+    #[default]
+    Return,
+    /// 1 if it ended with success, else 0.
+    Success,
+}
+
+impl Measure {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+    fn is_return(&self) -> bool {
+        *self == Self::Return
+    }
 }
 
 /// How α rises; see `agents::ScheduleShape`.

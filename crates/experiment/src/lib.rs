@@ -16,7 +16,7 @@ mod store;
 
 pub use claims::{Claim, Claims, Metric, Reading, Threshold, Window};
 pub use config::{
-    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, MockFault, MockSettings,
+    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, Measure, MockFault, MockSettings,
     ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
     ScheduleShape, StopRule, Td3Settings,
 };

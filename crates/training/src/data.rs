@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use datasets::Replay;
-use datasets::offline::{self, Expected};
+use datasets::offline::{self, Expected, State};
 use diagnostics::BadInput;
-use envs::Spec;
-use experiment::{DataSettings, Rewards};
+use envs::{Labels, Spec};
+use experiment::{Algorithm, DataSettings, Rewards, RunConfig};
 use std::path::Path;
 
 /// A data set as a run learns from it.
@@ -45,14 +45,27 @@ impl Change {
     }
 }
 
-/// The transitions in `file`, as a run of `settings` in an environment of `spec` learns from them.
-pub(crate) fn load(file: &Path, settings: &DataSettings, spec: &Spec) -> Result<Data> {
+/// How far from the limit FQL's and DROL's authors keep the actions of all data.
+const MARGIN: f32 = 1e-5;
+
+/// The transitions in `file`, as the run `config` learns from them by `settings` in an environment of `spec`.
+pub(crate) fn load(file: &Path, settings: &DataSettings, config: &RunConfig, spec: &Spec) -> Result<Data> {
     let expected = Expected {
         observation_dim: spec.observation_dim,
         action_dim: spec.action_dim,
         max_episode_steps: spec.max_episode_steps as usize,
     };
-    let mut transitions = offline::load(file, &expected)?;
+    let mut transitions = match Labels::of_task(config.environment())? {
+        None => offline::load(file, &expected)?,
+        Some(labels) => {
+            let mut label = |state: &State<'_>| labels.of(state.arrays);
+            offline::load_labelled(file, &expected, &labels.arrays(), &mut label)?
+        }
+    };
+    if matches!(config.algorithm, Algorithm::Fql | Algorithm::Drol) {
+        let limit = spec.action_limit as f32 - MARGIN;
+        transitions.map_actions(|a| a.clamp(-limit, limit));
+    }
     let change = Change::new(settings.rewards, &transitions).ok_or_else(|| {
         BadInput::new(format!(
             "{}: all returns are the same, and rewards cannot be scaled by them",

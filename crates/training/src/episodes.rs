@@ -1,10 +1,11 @@
 //! Evaluation: whole episodes of a policy without noise.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use envs::{Action, Env};
+use experiment::Measure;
 use streams::Stream;
 
-/// Returns and lengths of evaluation episodes.
+/// Returns, or what is measured in their place, and lengths of evaluation episodes.
 #[derive(Debug, Default)]
 pub(crate) struct Episodes {
     pub(crate) returns: Vec<f64>,
@@ -14,7 +15,7 @@ pub(crate) struct Episodes {
 /// Plays `count` episodes of `policy`, their start states drawn from `starts`.
 pub(crate) fn play(
     env: &mut dyn Env,
-    count: usize,
+    (count, measure): (usize, Measure),
     mut starts: Stream,
     mut policy: impl FnMut(&[f32], &mut [f32]) -> Result<()>,
 ) -> Result<Episodes> {
@@ -34,7 +35,13 @@ pub(crate) fn play(
                 break;
             }
         }
-        episodes.returns.push(sum);
+        episodes.returns.push(match measure {
+            Measure::Return => sum,
+            Measure::Success => {
+                let success = env.success().with_context(|| format!("{} knows no success", env.spec().id))?;
+                f64::from(u8::from(success))
+            }
+        });
         episodes.lengths.push(length);
     }
     Ok(episodes)

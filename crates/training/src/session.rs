@@ -52,7 +52,7 @@ impl<'a> Session<'a> {
         let spec = env.spec().clone();
         let agent = agent::make(config, &spec, place.needed)?;
         let data = match (&config.data, place.data) {
-            (Some(data), Some(file)) => Some(data::load(file, data, &spec)?),
+            (Some(data), Some(file)) => Some(data::load(file, data, config, &spec)?),
             (Some(data), None) => bail!("a run that learns from the data set {} was given none", data.set),
             (None, _) => None,
         };
@@ -116,15 +116,15 @@ impl<'a> Session<'a> {
         let (config, t) = (self.config, self.t);
         let (env, agent) = (&mut *self.test_env, &mut *self.agent);
         let starts = Stream::new(config.seed, "eval");
-        let count = config.evaluation.episodes;
-        let learned = play(env, count, starts.clone(), |s, a| agent.act(s, a))?;
+        let what = (config.evaluation.episodes, config.evaluation.measure);
+        let learned = play(env, what, starts.clone(), |s, a| agent.act(s, a))?;
         let row =
             Row { step: t, policy: Policy::Learned, returns: learned.returns, lengths: learned.lengths };
         let mean = row.mean();
         self.log.write(&row);
         let dims = (env.spec().observation_dim, env.spec().action_dim);
         if agent.act_guided(t, &vec![0.0; dims.0], &mut vec![0.0; dims.1])? {
-            let guided = play(env, count, starts, |s, a| agent.act_guided(t, s, a).map(drop))?;
+            let guided = play(env, what, starts, |s, a| agent.act_guided(t, s, a).map(drop))?;
             let (returns, lengths) = (guided.returns, guided.lengths);
             self.log.write(&Row { step: t, policy: Policy::Guided, returns, lengths });
         }

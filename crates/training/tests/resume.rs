@@ -5,8 +5,7 @@
 use experiment::{
     Aggregate, Algorithm, DaiSettings, DataSettings, DataUsage, Device, DrolSettings, ErrorScale, Evaluation,
     ExpertGoal, FqlSettings, IqlSettings, ModelSettings, MpdpSettings, NoisePlacement, PexSettings,
-    PolicyActions, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings,
-};
+    PolicyActions, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings, Measure};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,7 +44,7 @@ fn config(task: &str, seed: u64) -> RunConfig {
         fql: None,
         drol: None,
         replay: ReplaySettings { capacity: 130, batch_size: 16, updates_per_step: 1 },
-        evaluation: Evaluation { every: 200, episodes: 1 },
+        evaluation: Evaluation { every: 200, episodes: 1, measure: Measure::Return },
         data: None,
         after: None,
         leaves_networks: false,

@@ -6,10 +6,12 @@
 //! before, as the package does by default from 1.2 on.
 
 mod direction;
+mod labels;
 mod manipulation;
 mod mazes;
 
 use crate::tasks::Task;
+pub use labels::Labels;
 pub(crate) use mazes::maze;
 
 pub(crate) const PACKAGE: &str = "ogbench 1.2.2";

@@ -12,6 +12,10 @@ mod puzzle;
 mod scene;
 
 use crate::tasks::Task;
+pub(super) use scene::{CUBE, DRAWER, WINDOW};
+
+/// How many buttons a scene has.
+pub(super) const BUTTONS_OF_SCENE: usize = 2;
 
 pub(crate) fn tasks() -> impl Iterator<Item = Task> {
     cube::tasks().chain(puzzle::tasks()).chain(scene::tasks())

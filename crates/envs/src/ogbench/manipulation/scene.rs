@@ -31,10 +31,10 @@ const LOCKED: f64 = 1e6;
 const UNLOCKED: f64 = 2.0;
 
 /// Coordinates in `qpos`; in `qvel` they are one less, but for the cube's.
-const CUBE: usize = 14;
+pub(in crate::ogbench) const CUBE: usize = 14;
 const BUTTONS: usize = 21;
-const DRAWER: usize = 23;
-const WINDOW: usize = 24;
+pub(in crate::ogbench) const DRAWER: usize = 23;
+pub(in crate::ogbench) const WINDOW: usize = 24;
 const THINGS: usize = 5;
 
 /// How the things are.
