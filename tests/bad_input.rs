@@ -14,7 +14,7 @@ struct Checkout(tempfile::TempDir);
 impl Checkout {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for experiment in ["experiments/dai", "experiments/mpdp", "experiments/pex"] {
+        for experiment in ["experiments/dai", "experiments/drol", "experiments/mpdp", "experiments/pex"] {
             fs::create_dir_all(folder.path().join(experiment)).unwrap();
             for file in ["protocol.toml", "reference.toml", "claims.toml"] {
                 let file = Path::new(experiment).join(file);
@@ -149,6 +149,27 @@ fn every_message_is_the_one_on_record() {
     let (plan, pex) = (["plan", "--paper", "pex", "--profile", "smoke"], "experiments/pex/protocol.toml");
     let generate = ["data", "generate", "gen/hoppr-smoke-v0"];
     check("a stand-in that there is not", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
+    let generate = ["data", "generate", "ogbench/cube-single-play-v1"];
+    check("a script that there is not", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
+    let generate = ["data", "generate", "gen/hopper-smoke-v0", "--episodes", "3"];
+    check("episodes of what is no script's", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
+    let script = |checkout: &Checkout| {
+        checkout.spoil(
+            "experiments/drol/protocol.toml",
+            "script = \"cube-single-play-v0\"",
+            "script = \"cube-play\"",
+        );
+    };
+    let generate = ["data", "generate", "gen/cube-single-play-v0"];
+    check("a protocol's script that there is not", &generate, &script, &[("REPRISE_CACHE", "c")]);
+    let walker = |checkout: &Checkout| {
+        checkout.spoil("experiments/pex/protocol.toml", "walker = \"walker\"", "walker = \"quick\"");
+    };
+    check("a walker that is none", &["plan", "--paper", "pex"], &walker, &[]);
+    let candidates = |checkout: &Checkout| {
+        checkout.spoil("experiments/drol/protocol.toml", "candidates = 1 }", "candidates = 0 }");
+    };
+    check("no candidates", &["plan", "--paper", "drol"], &candidates, &[]);
     for (title, from, to) in [
         ("an arm after none", "after = \"offline\"", "after = \"ofline\""),
         ("PEX after nothing", "algorithm = \"pex\"\nafter = \"offline\"", "algorithm = \"pex\""),

@@ -73,12 +73,22 @@ fn listed(arguments: &[String]) -> Vec<String> {
     list
 }
 
+/// The same data, but of one episode where a script is asked for some.
+fn of_one_episode(arguments: &[String]) -> Vec<String> {
+    let mut short = arguments.to_vec();
+    if let Some(flag) = short.iter().position(|argument| argument == "--episodes") {
+        "1".clone_into(&mut short[flag + 1]);
+    }
+    short
+}
+
 /// Runs a command of the documentation, from the root of a copy of the checkout's experiments, records and figures.
 fn try_out(arguments: &[String], checkout: &Path) -> Result<(), String> {
     let arguments = match arguments[0].as_str() {
         "reproduce" | "train" => plan(arguments),
         // What would be fetched, or may not be here, is listed instead: `tests/data.rs` fetches and verifies.
         "data" if matches!(arguments[1].as_str(), "get" | "verify") => listed(arguments),
+        "data" if arguments[1] == "generate" => of_one_episode(arguments),
         "bench" => briefly(arguments),
         _ => arguments.to_vec(),
     };

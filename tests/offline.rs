@@ -19,8 +19,8 @@ fn xtask(arguments: &[&str]) -> Command {
     command
 }
 
-fn reproduce(folder: &Path, data: &Path, more: &[&str]) -> Output {
-    let mut command = xtask(&["reproduce", "--paper", "pex", "--profile", "smoke"]);
+fn reproduce(paper: &str, folder: &Path, data: &Path, more: &[&str]) -> Output {
+    let mut command = xtask(&["reproduce", "--paper", paper, "--profile", "smoke"]);
     command.args(more).arg("--data-dir").arg(data);
     command.arg("--results").arg(folder.join("results")).arg("--figures").arg(folder.join("figures"));
     command.output().unwrap()
@@ -49,10 +49,10 @@ fn a_stand_in_is_made_learned_from_and_judged_the_same_for_any_number_of_workers
     let mut command = xtask(&["data", "generate", SET, "--minari"]);
     assert_ok(&command.arg("--data-dir").arg(&data).output().unwrap());
     let file = |data: &Path, end: &str| fs::read(data.join(format!("{SET}{end}"))).unwrap();
-    let first = reproduce(one.path(), &data, &["--jobs", "1"]);
+    let first = reproduce("pex", one.path(), &data, &["--jobs", "1"]);
     assert_ok(&first);
     assert!(!text(&first.stderr).contains(&format!("making {SET}")), "{}", text(&first.stderr));
-    let second = reproduce(two.path(), &other_data, &["--jobs", "2"]);
+    let second = reproduce("pex", two.path(), &other_data, &["--jobs", "2"]);
     assert_ok(&second);
     assert!(text(&second.stderr).contains(&format!("making {SET}")), "{}", text(&second.stderr));
     for end in [".hdf5", ".hdf5.toml"] {
@@ -177,6 +177,40 @@ fn points_are_those_of_the_environments() {
     }
 }
 
+#[test]
+fn a_script_s_data_are_labelled_learned_from_and_judged_the_same_for_any_number_of_workers() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (folder, jobs) in [(&one, "1"), (&two, "3")] {
+        let output = reproduce("drol", folder.path(), &folder.path().join("data"), &["--jobs", jobs]);
+        assert_ok(&output);
+        assert!(
+            text(&output.stderr).contains("making gen/cube-smoke-v0 by script"),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    for end in [".npz", ".npz.toml"] {
+        let of = |folder: &Path| fs::read(folder.join(format!("data/gen/cube-smoke-v0{end}"))).unwrap();
+        assert!(of(one.path()) == of(two.path()), "{end}");
+    }
+    for folder in ["results", "figures"] {
+        assert_same(&bytes(&one.path().join(folder)), &bytes(&two.path().join(folder)));
+    }
+    // By hand: as many episodes, and a tenth of them beside it.
+    let file = one.path().join("cube.npz");
+    let mut command =
+        xtask(&["data", "generate", "ogbench/pointmaze-medium-navigate-v0", "--episodes", "10"]);
+    assert_ok(&command.arg("--output").arg(&file).output().unwrap());
+    let rows = |file: &Path| {
+        let output = xtask(&["data", "inspect", "--json"]).arg(file).output().unwrap();
+        assert_ok(&output);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["rows"].as_u64().unwrap(), report["episodes"].as_u64().unwrap())
+    };
+    assert_eq!(rows(&file), (10_010, 10));
+    assert_eq!(rows(&file.with_file_name("cube-val.npz")), (1001, 1));
+}
+
 /// A checkout of its own whose walker is trained for a moment.
 fn checkout_of_a_hasty_walker(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -240,4 +274,29 @@ fn a_script_collects_the_same_for_any_number_of_threads() {
         .unwrap();
     assert_ok(&output);
     assert!(text(&output.stdout).contains("antmaze-umaze-v0.hdf5"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn stand_ins_are_joined() {
+    let checkout = tempfile::tempdir().unwrap();
+    checkout_of_a_hasty_walker(checkout.path());
+    let protocol = checkout.path().join("experiments/pex/protocol.toml");
+    let smoke = fs::read_to_string(&protocol).unwrap();
+    let other = smoke.split("[[generate]]").find(|part| part.contains("gen/hopper-smoke-v0")).unwrap();
+    let other = other.split("\n\n").next().unwrap().replace("hopper-smoke", "hopper-other");
+    let seed = other.replace("steps = 2_000", "steps = 2_000\nseed = 1");
+    let join = "id = \"gen/joined-v0\"\nof = [\"gen/hopper-smoke-v0\", \"gen/hopper-other-v0\"]";
+    let at = smoke.find("[profile.smoke]").unwrap();
+    let (before, after) = smoke.split_at(at);
+    fs::write(&protocol, format!("{before}[[generate]]{seed}\n\n[[join]]\n{join}\n\n{after}")).unwrap();
+    let arguments = ["data", "generate", "gen/joined-v0", "--data-dir", "data"];
+    assert_ok(&xtask(&arguments).current_dir(checkout.path()).output().unwrap());
+    let arrays = |name: &str| {
+        let file = checkout.path().join(format!("data/gen/{name}-v0.hdf5"));
+        let recorder = datasets::Recorder::read_d4rl(&file).unwrap();
+        recorder.actions().flatten().copied().collect::<Vec<f32>>()
+    };
+    let (first, second) = (arrays("hopper-smoke"), arrays("hopper-other"));
+    assert!(first != second);
+    assert!(arrays("joined") == [first, second].concat());
 }

@@ -14,7 +14,8 @@ use clap::ValueEnum;
 use diagnostics::BadInput;
 use envs::{Env as _, MujocoEnv};
 use experiment::{
-    Algorithm, ErrorScale, IqlSettings, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection, StopRule,
+    Algorithm, ErrorScale, IqlSettings, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection,
+    StopRule,
 };
 use mujoco::Data;
 use nn::{Head, Mlp, Unit};

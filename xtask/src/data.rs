@@ -4,9 +4,9 @@ use crate::args::{DataVerb, PlacesArgs, ScriptArgs, Workers};
 use crate::sets::{self, Workshop};
 use crate::{exit, say, say_json};
 use anyhow::{Context as _, Result};
+use collectors::Actor;
 use datasets::{Found, Known, Manifest, Places, Published, Report, Spread};
 use diagnostics::BadInput;
-use collectors::Actor;
 use experiment::{Collection, Experiment, Recipe, STAND_IN};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -16,7 +16,9 @@ pub(crate) fn data(verb: &DataVerb) -> Result<u8> {
     match verb {
         DataVerb::List { part, places, json } => list(part, &Open::new(places)?, json.json)?,
         DataVerb::Get { set, places } => get(set, &Open::new(places)?)?,
-        DataVerb::Generate { set, minari, script, workers } => return generate(set, *minari, script, workers),
+        DataVerb::Generate { set, minari, script, workers } => {
+            return generate(set, *minari, script, workers);
+        }
         DataVerb::Verify { set, places, json } => verify(set, &Open::new(places)?, json.json)?,
         DataVerb::Inspect { file, places, json } => inspect(file, places, json.json)?,
     }
@@ -118,7 +120,8 @@ fn list(parts: &[String], open: &Open, json: bool) -> Result<()> {
                 (&published.family, format!("{} ({})", published.about, published.licence), line, path)
             }
             Listed::StandIn { set, paper, path } => {
-                let about = "stand-ins, which `cargo xtask data generate` makes; published nowhere".to_owned();
+                let about =
+                    "stand-ins, which `cargo xtask data generate` makes; published nowhere".to_owned();
                 (paper, about, format!("{set:width$}  {:>9}  {:13}", "-", "made here"), path)
             }
         };
@@ -218,7 +221,8 @@ fn of_script<'a>(name: &str, args: &ScriptArgs, experiments: &'a [Experiment]) -
     let script = collectors::find(name)?;
     let (mut experiment, mut walker, mut profile) = (experiments.first(), None, None);
     if script.actor == Actor::Walker {
-        let known = experiments.iter().flat_map(|of| of.protocol.collect.iter().map(move |collect| (of, collect)));
+        let known =
+            experiments.iter().flat_map(|of| of.protocol.collect.iter().map(move |collect| (of, collect)));
         let (of, collect) = known
             .into_iter()
             .find(|(_, collect)| collect.walker.is_some())

@@ -60,9 +60,7 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
     }
     let campaign = Campaign::new(chosen, &missing, how, &files)?;
     match how.engine {
-        EngineKind::Local => {
-            locally(&campaign, store, how.workers.count(), &*stop_on_signals()?)
-        }
+        EngineKind::Local => locally(&campaign, store, how.workers.count(), &*stop_on_signals()?),
         EngineKind::Slurm => with_slurm(&campaign, store, how, lines, report),
         EngineKind::Commands => print_commands(&campaign, store),
     }

@@ -6,15 +6,15 @@ use crate::data::Open;
 use crate::runner::{self, Summary};
 use anyhow::{Context as _, Result};
 use collectors::{Collected, Order, Script};
-use datasets::{Known, Manifest, MinariAbout, Places};
+use datasets::{Known, Manifest, MinariAbout, Places, Recorder};
 use diagnostics::BadInput;
-use experiment::{Behaviour, Cell, Collection, Experiment, Provenance, Recipe, Run, Store};
+use experiment::{Behaviour, Cell, Collection, Experiment, Joined, Provenance, Recipe, Run, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Files by the ids of data sets.
@@ -88,7 +88,7 @@ struct Origin {
 /// Where a stand-in lies.
 pub(crate) fn place(recipe: &Recipe, places: &Places) -> Result<PathBuf> {
     let extension = match recipe {
-        Recipe::Behaviour(_) => "hdf5",
+        Recipe::Behaviour(_) | Recipe::Joined(_) => "hdf5",
         Recipe::Collection(collection) => script(collection)?.extension(),
     };
     Ok(std::path::absolute(places.data.join(format!("{}.{extension}", recipe.id())))?)
@@ -106,12 +106,18 @@ pub(crate) fn has(recipe: &Recipe, file: &Path) -> bool {
     })
 }
 
-/// What the side-car of a script's data says of where they come from.
+/// What the side-car of a stand-in says of where it comes from, where it is made in this process.
 #[derive(Serialize)]
-struct Source<'a> {
+struct Source<'a, R: Serialize> {
     digest: String,
-    recipe: &'a Collection,
-    collected_by: Provenance,
+    recipe: &'a R,
+    made_by: Provenance,
+}
+
+/// What Minari is told of a stand-in.
+fn about<'a>(id: &'a str, algorithm: &'a str) -> MinariAbout<'a> {
+    let description = "A stand-in, made in this environment. Not a published data set.";
+    MinariAbout { id, algorithm, description, action_limit: 1.0 }
 }
 
 /// How often collecting says where it is when the output is no terminal.
@@ -125,20 +131,22 @@ impl Workshop<'_> {
 
     /// Makes those stand-ins that are not there, each at its place.
     pub(crate) fn make(&self, recipes: &[(Recipe, PathBuf)], minari: bool) -> Result<Summary> {
-        let (mut behaviours, mut collections) = (Vec::new(), Vec::new());
-        for (recipe, file) in recipes {
-            match recipe {
-                _ if self.has(recipe, file, minari) => {}
-                Recipe::Behaviour(behaviour) => behaviours.push((behaviour, file)),
-                Recipe::Collection(collection) => collections.push((collection, file)),
-            }
-        }
-        let mut summary = self.train(&behaviours, minari)?;
-        for (collection, file) in collections {
+        let missing: Vec<&(Recipe, PathBuf)> =
+            recipes.iter().filter(|(recipe, file)| !self.has(recipe, file, minari)).collect();
+        let agents = |(recipe, file): &&(Recipe, PathBuf)| match recipe {
+            Recipe::Behaviour(behaviour) => Some((behaviour.clone(), file.clone())),
+            _ => None,
+        };
+        let mut summary = self.train(&missing.iter().filter_map(agents).collect::<Vec<_>>(), minari)?;
+        for (recipe, file) in missing {
             if !summary.is_complete() {
                 break;
             }
-            summary = self.collect(collection, file, minari)?;
+            match recipe {
+                Recipe::Behaviour(_) => {}
+                Recipe::Collection(collection) => summary = self.collect(collection, file, minari)?,
+                Recipe::Joined(joined) => summary = self.join(joined, file, minari)?,
+            }
         }
         if !summary.is_complete() {
             eprintln!("not all stand-ins were made; the same command goes on where it was stopped");
@@ -155,22 +163,54 @@ impl Workshop<'_> {
     }
 
     /// Makes stand-ins of what agents do, in worker processes.
-    fn train(&self, behaviours: &[(&Behaviour, &PathBuf)], minari: bool) -> Result<Summary> {
+    fn train(&self, behaviours: &[(Behaviour, PathBuf)], minari: bool) -> Result<Summary> {
         if behaviours.is_empty() {
             return Ok(Summary::default());
         }
         let names: Vec<&str> = behaviours.iter().map(|(behaviour, _)| behaviour.id.as_str()).collect();
         eprintln!("making {}: an agent each is trained in the environment first", names.join(", "));
         let (work, store, _lock) = self.lock()?;
-        let stand_in = |(behaviour, file): &(&Behaviour, &PathBuf)| {
+        let stand_in = |(behaviour, file): &(Behaviour, PathBuf)| {
             store.forget_failure(&behaviour.behaviour)?;
-            Ok(StandIn { recipe: (*behaviour).clone(), file: file.to_path_buf(), minari })
+            Ok(StandIn { recipe: behaviour.clone(), file: file.clone(), minari })
         };
         let stand_ins = behaviours.iter().map(stand_in).collect::<Result<_>>()?;
         let place = (&self.experiment.paper[..], work.as_path());
         let campaign = Campaign::of_stand_ins(stand_ins, place, &store, self.workers)?;
         envs::make(campaign.runs[0].config.environment())?;
         runner::locally(&campaign, &store, self.workers.count(), &*runner::stop_on_signals()?)
+    }
+
+    /// Makes a stand-in of others, which are made first where they are not there.
+    fn join(&self, joined: &Joined, file: &Path, minari: bool) -> Result<Summary> {
+        let of = |behaviour: &Behaviour| {
+            let recipe = Recipe::Behaviour(behaviour.clone());
+            let file = place(&recipe, &self.places)?;
+            Ok((recipe, file))
+        };
+        let others = joined.of.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let summary = self.make(&others, false)?;
+        if !summary.is_complete() {
+            return Ok(summary);
+        }
+        eprintln!("making {} of {} others", joined.id, others.len());
+        let (_, _, _lock) = self.lock()?;
+        let parts = others.iter().map(|(_, file)| Recorder::read_d4rl(file)).collect::<Result<Vec<_>>>()?;
+        let rows = parts.into_iter().reduce(|mut all, part| {
+            all.append(part);
+            all
+        });
+        let rows = rows.context("nothing was joined")?;
+        let source = Source {
+            digest: Recipe::Joined(joined.clone()).digest().to_string(),
+            recipe: joined,
+            made_by: training::of_this_process()?,
+        };
+        if minari {
+            rows.write_minari(&file.with_extension(""), &about(&joined.id, "SAC"), &source)?;
+        }
+        rows.write_d4rl(file, true, &source)?;
+        Ok(summary)
     }
 
     /// Makes a stand-in by script, in this process.
@@ -192,20 +232,18 @@ impl Workshop<'_> {
         let source = Source {
             digest: Recipe::Collection(collection.clone()).digest().to_string(),
             recipe: collection,
-            collected_by: Provenance {
+            made_by: Provenance {
                 networks_sha256: left.and_then(|run| run.status.networks_sha256),
                 ..training::of_this_process()?
             },
         };
         disk::create_folder(file.parent().context("a file lies in a folder")?)?;
         if minari {
-            let about = MinariAbout {
-                id: &collection.id,
-                algorithm: "script",
-                description: "A stand-in: what a script does in this environment. Not a published data set.",
-                action_limit: 1.0,
-            };
-            collected.rows.write_minari(&file.with_extension(""), &about, &source)?;
+            collected.rows.write_minari(
+                &file.with_extension(""),
+                &about(&collection.id, "script"),
+                &source,
+            )?;
         }
         script.write(&collected, file, &source)?;
         Ok(Summary::default())

@@ -75,7 +75,8 @@ pub fn scripts() -> Vec<Script> {
 pub fn find(id: &str) -> Result<Script, BadInput> {
     let scripts = scripts();
     let known = scripts.iter().find(|script| script.id == id).copied();
-    known.ok_or_else(|| BadInput::unknown("script for a data set", id, scripts.iter().map(|script| script.id)))
+    known
+        .ok_or_else(|| BadInput::unknown("script for a data set", id, scripts.iter().map(|script| script.id)))
 }
 
 /// What was collected.
@@ -145,8 +146,8 @@ impl Script {
             Ok(Some(recorder))
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let played: Vec<Option<Recorder>> = pool
-            .install(|| (0..all).into_par_iter().map_init(make, play).collect::<Result<_>>())?;
+        let played: Vec<Option<Recorder>> =
+            pool.install(|| (0..all).into_par_iter().map_init(make, play).collect::<Result<_>>())?;
         let Some(mut played) = played.into_iter().collect::<Option<Vec<Recorder>>>() else {
             return Ok(None);
         };
@@ -177,7 +178,8 @@ impl Script {
             (Actor::Nobody, _) => Ok(Box::new(ogbench_mazes::Steered::new(self, None)?)),
             (Actor::Walker, layout) => {
                 let networks = networks.ok_or_else(|| {
-                    let what = format!("{} takes an ant that was trained to walk, and none was named", self.id);
+                    let what =
+                        format!("{} takes an ant that was trained to walk, and none was named", self.id);
                     BadInput::new(what).help("name the profile that trains one: `walker = …`")
                 })?;
                 let walker = Policy::new(networks, (29, 8))?;

@@ -26,10 +26,7 @@ impl Policy {
     ///
     /// # Errors
     /// If they do not make a perceptron from `observation_dim` numbers to twice `action_dim`.
-    pub(crate) fn new(
-        networks: &Networks,
-        (observation_dim, action_dim): (usize, usize),
-    ) -> Result<Self> {
+    pub(crate) fn new(networks: &Networks, (observation_dim, action_dim): (usize, usize)) -> Result<Self> {
         let array = |layer: usize, what: &str| networks.get(&format!("actor.{layer}.{what}"));
         let (mut layers, mut inputs) = (Vec::new(), observation_dim);
         while let Some(((_, bias), (shape, weight))) =

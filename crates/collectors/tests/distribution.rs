@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 /// Episodes of ours.
-const EPISODES: usize = 12;
+const EPISODES: usize = 8;
 /// A difference of more standard errors than this is none of chance: by a normal distribution once in a million, and with so
 /// few episodes once in some ten thousand.
 const STANDARD_ERRORS: f64 = 5.5;

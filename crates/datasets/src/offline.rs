@@ -72,7 +72,8 @@ pub fn load_labelled(
     let rows = source.info("observations")?.rows();
     let mut steps = Steps::open(&mut source, rows, expected)?;
     let mut ends = source.column("terminals", rows, 1)?;
-    let mut more = arrays.iter().map(|(name, width)| source.column(name, rows, *width)).collect::<Result<Vec<_>>>()?;
+    let mut more =
+        arrays.iter().map(|(name, width)| source.column(name, rows, *width)).collect::<Result<Vec<_>>>()?;
     let mut replay = Replay::new((expected.observation_dim, expected.action_dim), rows);
     replay.reserve()?;
     let mut before: Option<Step> = None;

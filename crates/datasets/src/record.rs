@@ -6,6 +6,7 @@
 use crate::array::{Array, Dtype, Values};
 use crate::inspect::Spread;
 use crate::npz;
+use crate::source::Source;
 use anyhow::{Context, Result, ensure};
 use diagnostics::BadInput;
 use rust_hdf5::{H5File, H5Group, H5Type, HBool, LibverBound};
@@ -105,6 +106,37 @@ impl Recorder {
             timeouts: Vec::new(),
             finals: Vec::new(),
         }
+    }
+
+    /// What [`Self::write_d4rl`] wrote to `path` with `next_observations` and without extras.
+    ///
+    /// # Errors
+    /// [`BadInput`] with file and array where it is damaged or no such file.
+    pub fn read_d4rl(path: &Path) -> Result<Self> {
+        let mut source = Source::open(path)?;
+        let (observations, actions) = (source.info("observations")?, source.info("actions")?);
+        let (rows, dims) = (observations.rows(), (observations.width(), actions.width()));
+        let mut recorder = Self::new(dims, Vec::new());
+        let mut s = source.column("observations", rows, dims.0)?;
+        let mut a = source.column("actions", rows, dims.1)?;
+        let mut next_s = source.column("next_observations", rows, dims.0)?;
+        let [mut rewards, mut terminals, mut timeouts] = [
+            source.column("rewards", rows, 1)?,
+            source.column("terminals", rows, 1)?,
+            source.column("timeouts", rows, 1)?,
+        ];
+        for _ in 0..rows {
+            recorder.push(&Step {
+                observation: s.next()?,
+                action: a.next()?,
+                reward: rewards.next()?[0],
+                terminal: terminals.next()?[0] != 0.0,
+                timeout: timeouts.next()?[0] != 0.0,
+                next_observation: next_s.next()?,
+                extras: &[],
+            });
+        }
+        Ok(recorder)
     }
 
     /// Rows recorded.

@@ -502,6 +502,19 @@ impl RunConfig {
         td3.or(sac).or(iql).or(fql).or(drol).map_or(&[], Vec::as_slice)
     }
 
+    /// The number at `setting`, such as `drol.candidates`, if there is one.
+    #[must_use]
+    pub fn number(&self, setting: &str) -> Option<f64> {
+        let table = toml::Table::try_from(self).ok()?;
+        let (parts, name) = setting.rsplit_once('.')?;
+        let mut at = &table;
+        for part in parts.split('.') {
+            at = at.get(part)?.as_table()?;
+        }
+        let value = at.get(name)?;
+        value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+    }
+
     /// Environment steps before updates begin; TD3's and SAC's actions are uniform random until then.
     #[must_use]
     pub fn start_steps(&self) -> u64 {

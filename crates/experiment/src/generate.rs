@@ -1,4 +1,4 @@
-//! `[[generate]]` and `[[collect]]`: how a stand-in for a data set is made where the published one cannot be had.
+//! `[[generate]]`, `[[collect]]` and `[[join]]`: how a stand-in for a data set is made where the published one cannot be had.
 
 use crate::{Algorithm, Experiment, Plan, RunConfig, RunId, Selection, Settings};
 use diagnostics::BadInput;
@@ -45,6 +45,16 @@ pub struct Collect {
     pub walker: Option<String>,
 }
 
+/// A stand-in: the rows of others, one after the other, as D4RL's medium-expert sets are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// As [`Generate::id`].
+    pub id: String,
+    /// The ids of the others, which agents make.
+    pub of: Vec<String>,
+}
+
 /// Which of an agent's steps a data set holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -64,6 +74,8 @@ pub enum Recipe {
     Behaviour(Behaviour),
     /// What a script does.
     Collection(Collection),
+    /// What others hold.
+    Joined(Joined),
 }
 
 /// A stand-in that is what an agent does.
@@ -97,6 +109,15 @@ pub struct Collection {
     pub profile: Option<String>,
 }
 
+/// A stand-in that is what others hold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Joined {
+    /// The data set's id.
+    pub id: String,
+    /// The others.
+    pub of: Vec<Behaviour>,
+}
+
 impl Recipe {
     /// The data set's id.
     #[must_use]
@@ -104,6 +125,7 @@ impl Recipe {
         match self {
             Self::Behaviour(behaviour) => &behaviour.id,
             Self::Collection(collection) => &collection.id,
+            Self::Joined(joined) => &joined.id,
         }
     }
 
@@ -118,7 +140,8 @@ impl Experiment {
     /// The ids of all stand-ins that the protocol describes.
     pub fn stand_ins(&self) -> impl Iterator<Item = &str> {
         let of_agents = self.protocol.generate.iter().map(|generate| generate.id.as_str());
-        of_agents.chain(self.protocol.collect.iter().map(|collect| collect.id.as_str()))
+        let by_script = self.protocol.collect.iter().map(|collect| collect.id.as_str());
+        of_agents.chain(by_script).chain(self.protocol.join.iter().map(|join| join.id.as_str()))
     }
 
     /// How `set` is made, if it is a stand-in.
@@ -130,14 +153,37 @@ impl Experiment {
         crate::check_name(&format!("experiments/{}/protocol.toml: stand-in", self.paper), name)?;
         let generate = self.protocol.generate.iter().find(|generate| generate.id == set);
         let collect = self.protocol.collect.iter().find(|collect| collect.id == set);
-        match (generate, collect) {
-            (Some(generate), _) => Ok(Some(Recipe::Behaviour(self.behaviour(generate, name)?))),
-            (_, Some(collect)) => Ok(Some(Recipe::Collection(self.collection(collect)?))),
-            (None, None) => {
-                let kind = format!("stand-in in experiments/{}/protocol.toml:", self.paper);
-                Err(BadInput::unknown(&kind, set, self.stand_ins()))
-            }
+        let join = self.protocol.join.iter().find(|join| join.id == set);
+        if let Some(generate) = generate {
+            return Ok(Some(Recipe::Behaviour(self.behaviour(generate, name)?)));
         }
+        if let Some(collect) = collect {
+            return Ok(Some(Recipe::Collection(self.collection(collect)?)));
+        }
+        if let Some(join) = join {
+            return Ok(Some(Recipe::Joined(self.joined(join)?)));
+        }
+        let kind = format!("stand-in in experiments/{}/protocol.toml:", self.paper);
+        Err(BadInput::unknown(&kind, set, self.stand_ins()))
+    }
+
+    fn joined(&self, join: &Join) -> Result<Joined, BadInput> {
+        if join.of.len() < 2 {
+            return Err(self.bad_stand_in(&join.id, "expected at least two others to join"));
+        }
+        let of = |id: &String| {
+            let made = self.protocol.generate.iter().find(|generate| generate.id == *id);
+            let (Some(made), Some(name)) = (made, id.strip_prefix(STAND_IN)) else {
+                let known = self.protocol.generate.iter().map(|generate| generate.id.as_str());
+                return Err(self.bad_stand_in(&join.id, BadInput::unknown("agent's stand-in", id, known)));
+            };
+            self.behaviour(made, name)
+        };
+        let of = join.of.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        if of.iter().any(|other| other.behaviour.environment() != of[0].behaviour.environment()) {
+            return Err(self.bad_stand_in(&join.id, "what it joins is of different environments"));
+        }
+        Ok(Joined { id: join.id.clone(), of })
     }
 
     fn bad_stand_in(&self, set: &str, what: impl std::fmt::Display) -> BadInput {

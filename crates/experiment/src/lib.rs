@@ -20,13 +20,13 @@ pub use config::{
     ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
     ScheduleShape, StopRule, Td3Settings,
 };
-pub use generate::{Behaviour, Collect, Collection, Generate, Recipe, Rows, STAND_IN};
+pub use generate::{Behaviour, Collect, Collection, Generate, Join, Joined, Recipe, Rows, STAND_IN};
 pub use offline::{
     Aggregate, DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings,
     PolicyActions, Rewards,
 };
 pub use plan::{Cell, Plan, Selection};
-pub use protocol::{Arm, Experiment, Points, Profile, Protocol, Statistics, Task, TaskData};
+pub use protocol::{Arm, Experiment, Points, Profile, Protocol, Statistics, Sweep, Task, TaskData};
 pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
 pub use reference::{Reference, Score, Source, SpreadKind};
 pub use settings::Settings;

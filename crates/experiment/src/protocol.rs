@@ -1,6 +1,6 @@
 //! `protocol.toml`: what is trained and how it is measured, in the paper's terms.
 
-use crate::generate::{Collect, Generate, STAND_IN};
+use crate::generate::{Collect, Generate, Join, STAND_IN};
 use crate::offline::{
     DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, Rewards,
 };
@@ -11,6 +11,7 @@ use crate::{
 use crate::{
     MockSettings, MpdpSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema,
 };
+use crate::{Plan, Selection};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
@@ -78,6 +79,9 @@ pub struct Protocol {
     /// How stand-ins for data sets are made by script.
     #[serde(default)]
     pub collect: Vec<Collect>,
+    /// How stand-ins for data sets are made of other stand-ins.
+    #[serde(default)]
+    pub join: Vec<Join>,
     /// The replay buffer, for every arm.
     pub replay: ReplaySettings,
     /// Evaluation, for every arm.
@@ -275,6 +279,19 @@ pub struct Profile {
     /// Where it departs from the settings that tasks leave.
     #[serde(default)]
     pub set: toml::Table,
+    /// The setting that its arms differ in, for a picture of scores against it.
+    #[serde(default)]
+    pub sweep: Option<Sweep>,
+}
+
+/// A setting that arms differ in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// Its name in figures: `K`.
+    pub name: String,
+    /// Where it stands in a run's configuration: `drol.candidates`.
+    pub setting: String,
 }
 
 impl Experiment {
@@ -430,6 +447,18 @@ impl Experiment {
                 ));
             }
             self.recipe(id)?;
+        }
+        for profile in protocol.profile.values() {
+            if let Some(Sweep { setting, .. }) = &profile.sweep
+                && let Ok(plan) = Plan::new(self, profile, &Selection::default())
+                && !plan.cells.iter().any(|cell| cell.config.number(setting).is_some())
+            {
+                return bad(format!(
+                    "`sweep` of profile `{}`: no run of it has a number at `{setting}`: expected a path such as \
+                     `drol.candidates`",
+                    profile.name
+                ));
+            }
         }
         for task in &protocol.task {
             if let Some(data) = &task.data {

@@ -21,6 +21,7 @@ pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
     all.extend(scores(study));
     all.extend(claims(study, answers));
     all.extend(over_tasks(study));
+    all.extend(sweep(study));
     all
 }
 
@@ -30,8 +31,11 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
         ("mean_horizon", "mean-horizon", "Steps of a plan", "How far plans go"),
         ("model_error", "model-error", "Distance of the next state", "What the model is off by"),
         ("offline_share", "offline-share", "Share of steps", "How often the offline policy acts"),
+        ("bc_loss", "bc-loss", "Squared distance, a dimension", "How far actions are from the data's"),
+        ("pairwise_distance", "candidates", "Distance, a dimension", "How far candidates are apart"),
     ];
-    let picture = |(column, name, label, title): (&str, &str, &str, &str)| {
+    let steps = if study.steps_axis() == "Updates" { "Updates" } else { "Environment steps" };
+    let picture = move |(column, name, label, title): (&str, &str, &str, &str)| {
         let panel = |task: &TaskRuns| {
             let curve = |(arm, color): (&ArmRuns, Color)| {
                 let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.logged(column)).collect();
@@ -58,7 +62,7 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
             title: None,
             columns: default_columns(panels.len()),
             panels,
-            x: Scale::new("Environment steps", ScaleKind::Steps),
+            x: Scale::new(steps, ScaleKind::Steps),
             y: Scale::new(label, ScaleKind::Value),
             companion_label: "median of all runs".to_owned(),
         };
@@ -198,11 +202,12 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
     let tasks: Vec<String> = study.tasks.iter().map(|task| task.task.id.clone()).collect();
     let arms: Option<Vec<Arm>> = (0..arm_count).map(|i| arm(study, i)).collect();
     let Some(arms) = arms else { return Vec::new() };
+    let (of, divided_by) = units(study);
+    let score = format!("a run's {of} over the last twentieth of its evaluations, divided by {divided_by}");
     let at_end = Setting {
         title: None,
         tasks: &tasks,
-        score: "a run's mean return over the last twentieth of its evaluations, divided by the published score that \
-                the expert's goal is a share of (reference.toml)",
+        score: &score,
         statistics: &study.experiment.protocol.statistics,
     };
     // The paper's arm is the last one.
@@ -211,33 +216,48 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
     let mut pictures =
         vec![aggregates(&at_end, &arms), profiles(&at_end, &arms), improvement(&at_end, &pairs)];
     let courses: Option<Vec<Course>> = (0..arm_count).map(|i| course(study, i)).collect();
-    let along = Setting {
-        score: "an evaluation's mean return, divided by the task's published score (reference.toml)",
-        ..at_end
-    };
-    pictures.extend(courses.map(|courses| sample_efficiency(&along, &courses)));
+    let score = format!("an evaluation's {of}, divided by {divided_by}");
+    let along = Setting { score: &score, ..at_end };
+    pictures.extend(courses.map(|courses| {
+        let mut picture = sample_efficiency(&along, &courses);
+        picture.figure.x = Scale::new(study.steps_axis(), ScaleKind::Steps);
+        picture
+    }));
     pictures
 }
 
-/// The arm's members: a task's runs with the published score that they are divided by.
+/// What is divided by what, so that tasks can be joined.
+fn units(study: &Study) -> (&'static str, &'static str) {
+    match study.tasks.first().and_then(|task| task.task.points) {
+        Some(_) => ("mean normalised score", "100"),
+        None => ("mean return", "the published score that the expert's goal is a share of (reference.toml)"),
+    }
+}
+
+/// The arm's members: a task's runs with the score that they are divided by.
 fn members(study: &Study, i: usize) -> impl Iterator<Item = (&ArmRuns, f64)> {
     study.tasks.iter().map(move |task| {
         let of = task.task.published.as_ref();
-        let score = of.and_then(|of| study.experiment.reference.score(&of.source, &of.task));
-        (&task.arms[i], score.map_or(f64::NAN, |score| score.value))
+        let published = of.and_then(|of| study.experiment.reference.score(&of.source, &of.task));
+        let unit = task.task.points.map(|_| 100.0).or(published.map(|score| score.value));
+        (&task.arms[i], unit.unwrap_or(f64::NAN))
     })
 }
 
 fn arm(study: &Study, i: usize) -> Option<Arm> {
-    let runs = |(arm, published): (&ArmRuns, f64)| -> Option<Vec<RunScore>> {
-        if published.is_nan() || published <= 0.0 {
+    let (label, color, planned) = identity(study, i)?;
+    Some(Arm { label, color, scores: final_of(members(study, i))?, planned })
+}
+
+/// What runs scored at their end, each in its task's unit.
+fn final_of<'a>(members: impl Iterator<Item = (&'a ArmRuns, f64)>) -> Option<Scores> {
+    let runs = |(arm, unit): (&ArmRuns, f64)| -> Option<Vec<RunScore>> {
+        if unit.is_nan() || unit <= 0.0 {
             return None;
         }
-        arm.window_means(FINAL, None)?.into_iter().map(|score| RunScore::new(score / published)).collect()
+        arm.window_means(FINAL, None)?.into_iter().map(|score| RunScore::new(score / unit)).collect()
     };
-    let scores = Scores::new(members(study, i).map(runs).collect::<Option<Vec<_>>>()?)?;
-    let (label, color, planned) = identity(study, i)?;
-    Some(Arm { label, color, scores, planned })
+    Scores::new(members.map(runs).collect::<Option<Vec<_>>>()?)
 }
 
 fn identity(study: &Study, i: usize) -> Option<(String, Color, usize)> {
@@ -246,24 +266,60 @@ fn identity(study: &Study, i: usize) -> Option<(String, Color, usize)> {
     Some((first.arms[i].arm.label.clone(), curves::colors(first.arms.len()).nth(i)?, planned))
 }
 
-/// The arm's scores at every step at which all tasks were evaluated.
+/// The arm's scores at every step at which all tasks were evaluated. What comes before others is left of 0.
 fn course(study: &Study, i: usize) -> Option<Course> {
-    let runs = |(arm, published): (&ArmRuns, f64)| -> Vec<Vec<(u64, f64)>> {
+    let runs = |(arm, unit): (&ArmRuns, f64)| -> Vec<Vec<(u64, f64)>> {
         let of = |run: &experiment::Run| {
-            run.evaluations.learned().map(|(step, score)| (step, score / published)).collect()
+            run.evaluations.learned().map(|(step, score)| (step, score / unit)).collect()
         };
         arm.runs().map(of).collect()
     };
     let tasks: Vec<Vec<Vec<(u64, f64)>>> = members(study, i).map(runs).collect();
+    let first = &study.tasks.first()?.arms[i];
+    let shift = if study.is_before_others(&first.arm) { first.planned.first()?.0.steps } else { 0 };
     let at = |step: u64| {
         let of_run = |run: &Vec<(u64, f64)>| {
             RunScore::new(run.iter().find(|(other, _)| *other == step).map(|(_, score)| *score)?)
         };
         let of_task = |runs: &Vec<Vec<(u64, f64)>>| runs.iter().map(of_run).collect::<Option<Vec<_>>>();
-        Some((step as f64, Scores::new(tasks.iter().map(of_task).collect::<Option<Vec<_>>>()?)?))
+        let scores = Scores::new(tasks.iter().map(of_task).collect::<Option<Vec<_>>>()?)?;
+        Some((step as f64 - shift as f64, scores))
     };
     let steps = tasks.first()?.first()?.iter().map(|(step, _)| *step);
     let points = steps.filter_map(at).collect();
     let (label, color, planned) = identity(study, i)?;
     Some(Course { label, color, points, planned })
+}
+
+/// Final scores against the setting that the profile sweeps over: of arms of the paper's algorithm that differ in it and
+/// have one value of it on all tasks.
+fn sweep(study: &Study) -> Option<Picture> {
+    let sweep = study.profile.sweep.as_ref()?;
+    let arm_count = study.tasks.first()?.arms.len();
+    let algorithm = study.tasks.first()?.arms.last()?.arm.algorithm;
+    let mut points: Vec<(f64, Scores)> = Vec::new();
+    let mut planned = 0;
+    for i in 0..arm_count {
+        let runs = || members(study, i).flat_map(|(arm, _)| &arm.planned).map(|(config, _)| config);
+        let mut values: Vec<f64> = runs().filter_map(|config| config.number(&sweep.setting)).collect();
+        values.dedup();
+        let known = points.iter().any(|(value, _)| values.first() == Some(value));
+        if study.tasks[0].arms[i].arm.algorithm != algorithm || values.len() != 1 || known {
+            continue;
+        }
+        planned = planned.max(runs().count());
+        points.push((values[0], final_of(members(study, i))?));
+    }
+    points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    if points.len() < 2 {
+        return None;
+    }
+    let tasks: Vec<String> = study.tasks.iter().map(|task| task.task.id.clone()).collect();
+    let (of, divided_by) = units(study);
+    let score = format!("a run's {of} over the last twentieth of its evaluations, divided by {divided_by}");
+    let statistics = &study.experiment.protocol.statistics;
+    let setting = Setting { title: None, tasks: &tasks, score: &score, statistics };
+    let label = algorithm.name().to_uppercase();
+    let course = Course { label, color: Color::ALL[0], points, planned };
+    Some(crate::pictures::sweep(&setting, &sweep.name, &[course]))
 }

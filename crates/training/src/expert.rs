@@ -33,7 +33,8 @@ impl Candidate {
         let dims = (spec.observation_dim, spec.action_dim);
         let policy = Actor::from_weights(&self.weights, dims, spec.action_limit, &Device::Cpu)?;
         let starts = Stream::new(seed, "expert-score");
-        let episodes = episodes::play(env, (goal.score_episodes, Measure::Return), starts, |s, a| policy.act(s, a))?;
+        let episodes =
+            episodes::play(env, (goal.score_episodes, Measure::Return), starts, |s, a| policy.act(s, a))?;
         let count = episodes.returns.len() as f64;
         let score = episodes.returns.iter().sum::<f64>() / count;
         let variance = episodes.returns.iter().map(|x| (x - score).powi(2)).sum::<f64>() / count;

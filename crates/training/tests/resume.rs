@@ -4,8 +4,9 @@
 
 use experiment::{
     Aggregate, Algorithm, DaiSettings, DataSettings, DataUsage, Device, DrolSettings, ErrorScale, Evaluation,
-    ExpertGoal, FqlSettings, IqlSettings, ModelSettings, MpdpSettings, NoisePlacement, PexSettings,
-    PolicyActions, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings, Measure};
+    ExpertGoal, FqlSettings, IqlSettings, Measure, ModelSettings, MpdpSettings, NoisePlacement, PexSettings,
+    PolicyActions, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

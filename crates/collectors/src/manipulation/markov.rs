@@ -107,12 +107,8 @@ impl Reactive {
         let is_there = match self.target {
             Target::Cube(cube, goal) => apart(&goal.position, &seen.cube(cube).position) <= 0.02,
             Target::Button(button, state) => seen.button_state(button) == state,
-            Target::Drawer(to) => {
-                apart(&seen.drawer_handle_at(to), &seen.drawer_handle().position) <= 0.01
-            }
-            Target::Window(to) => {
-                apart(&seen.window_handle_at(to), &seen.window_handle().position) <= 0.01
-            }
+            Target::Drawer(to) => apart(&seen.drawer_handle_at(to), &seen.drawer_handle().position) <= 0.01,
+            Target::Window(to) => apart(&seen.window_handle_at(to), &seen.window_handle().position) <= 0.01,
         };
         is_there && apart(&self.rest.position, &seen.gripper().position) <= 0.04
     }

@@ -196,9 +196,9 @@ impl Arm {
     /// A cube with none on top of it, and a place for it.
     fn cube_target(&self, p_stack: f64, stream: &mut Stream) -> Target {
         let seen = self.seen();
-        let cubes: Vec<[f64; 3]> =
-            (0..self.family.cubes()).map(|cube| seen.cube(cube).position).collect();
-        let is_below = |a: &[f64; 3], b: &[f64; 3]| b[2] > a[2] && libm::hypot(a[0] - b[0], a[1] - b[1]) < 0.02;
+        let cubes: Vec<[f64; 3]> = (0..self.family.cubes()).map(|cube| seen.cube(cube).position).collect();
+        let is_below =
+            |a: &[f64; 3], b: &[f64; 3]| b[2] > a[2] && libm::hypot(a[0] - b[0], a[1] - b[1]) < 0.02;
         let is_free = |&cube: &usize| !cubes.iter().any(|other| is_below(&cubes[cube], other));
         let free: Vec<usize> = (0..cubes.len()).filter(is_free).collect();
         let cube = free[stream.index(free.len())];
@@ -262,7 +262,8 @@ impl Arm {
             action.iter_mut().for_each(|a| *a = a.clamp(-1.0, 1.0));
             let s = as_f32(self.env.observation());
             let (qpos, qvel) = (self.env.qpos().to_vec(), self.env.qvel().to_vec());
-            let states: Vec<f64> = (0..family.buttons()).map(|button| self.seen().button_state(button)).collect();
+            let states: Vec<f64> =
+                (0..family.buttons()).map(|button| self.seen().button_state(button)).collect();
             self.env.step(Action::F64(&action));
             if oracle.is_done() {
                 let target = self.target(p_stack, stream);
