@@ -309,6 +309,117 @@ def torch_networks(args):
     serve(once, of_torch(torch))
 
 
+def jax_offline(args, algorithm):
+    """An update of FQL or DROL as their authors' JAX code computes it: one jitted call for all networks, one Adam, and of
+    DROL all K candidates through actor and critics with gradients."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import optax
+
+    o, a, k = args.observation, args.action, 16
+    clip = lambda x: jnp.clip(x, -1, 1)
+
+    def network(key, inputs, outputs, norm):
+        sizes, layers = [inputs, *args.hidden, outputs], []
+        for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+            key, own = jax.random.split(key)
+            bound = (6 / (fan_in + fan_out)) ** 0.5
+            layer = {"w": jax.random.uniform(own, (fan_in, fan_out), minval=-bound, maxval=bound), "b": jnp.zeros(fan_out)}
+            if norm and i + 1 < len(sizes) - 1:
+                layer |= {"scale": jnp.ones(fan_out), "shift": jnp.zeros(fan_out)}
+            layers.append(layer)
+        return layers
+
+    def apply(layers, x):
+        for layer in layers[:-1]:
+            x = jax.nn.gelu(x @ layer["w"] + layer["b"])
+            if "scale" in layer:
+                mean = x.mean(-1, keepdims=True)
+                variance = ((x - mean) ** 2).mean(-1, keepdims=True)
+                x = (x - mean) * jax.lax.rsqrt(variance + 1e-6) * layer["scale"] + layer["shift"]
+        return x @ layers[-1]["w"] + layers[-1]["b"]
+
+    def values(critics, s, action):
+        sa = jnp.concatenate([s, action], -1)
+        return jax.vmap(apply, in_axes=(0, None))(critics, sa)[..., 0]
+
+    def latent(key, shape):
+        direction, radius = jax.random.split(key)
+        x = jax.random.normal(direction, shape)
+        u = jax.random.uniform(radius, (*shape[:-1], 1))
+        return x / jnp.linalg.norm(x, axis=-1, keepdims=True) * a**0.5 * u ** (1 / a)
+
+    def act(actor, s, z):
+        return apply(actor, jnp.concatenate([s, z], -1))
+
+    def critic_loss(params, target, batch, key):
+        s, action, r, next_s, mask = batch
+        draw = latent if algorithm == "drol" else jax.random.normal
+        next_action = clip(act(jax.lax.stop_gradient(params["actor"]), next_s, draw(key, action.shape)))
+        y = r + 0.99 * mask * values(target, next_s, next_action).mean(0)
+        return ((values(params["critics"], s, action) - y) ** 2).mean()
+
+    def fql_loss(params, batch, key):
+        s, action, *_ = batch
+        keys = jax.random.split(key, 3)
+        x0, t = jax.random.normal(keys[0], action.shape), jax.random.uniform(keys[1], (len(s), 1))
+        velocity = lambda x, t: apply(params["flow"], jnp.concatenate([s, x, t], -1))
+        clone = ((velocity((1 - t) * x0 + t * action, t) - (action - x0)) ** 2).mean()
+        z = jax.random.normal(keys[2], action.shape)
+        x = z
+        for i in range(10):
+            x = x + velocity(x, jnp.full((len(s), 1), i / 10)) / 10
+        own = act(params["actor"], s, z)
+        distance = ((own - jax.lax.stop_gradient(clip(x))) ** 2).mean()
+        q = values(jax.lax.stop_gradient(params["critics"]), s, clip(own)).mean(0)
+        return clone + 300 * distance - q.mean()
+
+    def drol_loss(params, batch, key):
+        s, action, *_ = batch
+        all_s = jnp.repeat(s[:, None], k, 1)
+        candidates = clip(act(params["actor"], all_s, latent(key, (len(s), k, a))))
+        distances = ((candidates - action[:, None]) ** 2).sum(-1)
+        winner = distances.argmin(1)[:, None]
+        q = values(jax.lax.stop_gradient(params["critics"]), all_s, candidates).min(0)
+        q = jnp.take_along_axis(q, winner, 1)
+        scale = jax.lax.stop_gradient(1 / jnp.maximum(jnp.abs(q).mean(), 1e-6))
+        return 10 * jnp.take_along_axis(distances, winner, 1).mean() / a - scale * q.mean()
+
+    adam = optax.adam(3e-4)
+
+    @jax.jit
+    def update(params, target, state, batch, key):
+        keys = jax.random.split(key, 3)
+        actor_loss = drol_loss if algorithm == "drol" else fql_loss
+
+        def loss(params):
+            return critic_loss(params, target, batch, keys[0]) + actor_loss(params, batch, keys[1])
+
+        steps, new_state = adam.update(jax.grad(loss)(params), state)
+        target = jax.tree.map(lambda p, t: 0.005 * p + 0.995 * t, params["critics"], target)
+        return optax.apply_updates(params, steps), target, new_state, keys[2]
+
+    keys = jax.random.split(jax.random.PRNGKey(0), 5)
+    critics = [network(key, o + a, 1, True) for key in keys[:2]]
+    params = {"actor": network(keys[2], o + a, a, False), "critics": jax.tree.map(lambda *x: jnp.stack(x), *critics)}
+    if algorithm == "fql":
+        params["flow"] = network(keys[3], o + a + 1, a, False)
+    random = np.random.default_rng(0)
+    normal = lambda *shape: random.standard_normal(shape, dtype=np.float32)
+    data = [normal(ROWS, o), np.clip(normal(ROWS, a), -1, 1), normal(ROWS), normal(ROWS, o), np.ones(ROWS, np.float32)]
+    now = [params, params["critics"], adam.init(params), keys[4]]
+
+    def once():
+        rows = random.integers(0, ROWS, args.batch)
+        now[:] = update(now[0], now[1], now[2], [column[rows] for column in data], now[3])
+        jax.block_until_ready(now[3])
+        return 1
+
+    once()
+    serve(once, f"JAX {jax.__version__}")
+
+
 def torch_training(args):
     import gymnasium
 
@@ -441,6 +552,8 @@ PARTS = {
     "torch-sac": lambda args: updates(Sac(args)),
     "torch-mpdp": lambda args: updates(Mpdp(args)),
     "torch-iql": lambda args: updates(Iql(args)),
+    "jax-fql": lambda args: jax_offline(args, "fql"),
+    "jax-drol": lambda args: jax_offline(args, "drol"),
     "torch-networks": torch_networks,
     "torch-training": torch_training,
     "sb3-td3": lambda args: sb3(args, "TD3"),

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use diagnostics::BadInput;
 use envs::{Env as _, MujocoEnv};
 use experiment::{
-    Algorithm, ErrorScale, IqlSettings, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection,
+    Aggregate, Algorithm, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection,
     StopRule,
 };
 use mujoco::Data;
@@ -128,7 +128,7 @@ pub(crate) enum What {
     Planning,
     /// Forward and backward through networks as offline agents have them: 512-512-512-512, GELU, layer normalisation
     Networks,
-    /// Updates of IQL, which learns offline
+    /// Updates of what learns offline: IQL, and FQL and DROL with their networks of 512-512-512-512
     Offline,
     /// Environment steps, against the simulator alone and Gymnasium
     Steps,
@@ -377,13 +377,13 @@ impl<'a> Contest<'a> {
         compare(self.args, What::Networks, title, "passes/s", Some(flop), all)
     }
 
-    /// Updates of IQL.
-    fn offline(&self) -> Result<Comparison> {
+    /// Updates of what learns offline, against the peer of that name.
+    fn offline(&self, name: &str, (part, peer): (&str, &str)) -> Result<Comparison> {
         let hidden = self.config.hidden();
         let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
         all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", hidden)?);
-        all.extend(self.peer("torch-iql", "PyTorch eager, CORL's update", hidden)?);
-        let title = self.title(What::Offline, &format!("IQL {}", dashed(hidden)));
+        all.extend(self.peer(part, peer, hidden)?);
+        let title = self.title(What::Offline, &format!("{name} {}", dashed(hidden)));
         let flop = flop::update(self.config, self.dims);
         compare(self.args, What::Offline, title, "updates/s", Some(flop), all)
     }
@@ -464,6 +464,35 @@ fn iql(config: &RunConfig) -> Option<RunConfig> {
     Some(RunConfig { algorithm: Algorithm::Iql, td3: None, iql: Some(iql), ..config.clone() })
 }
 
+/// The same run with FQL as its authors have it on cubes.
+fn fql(config: &RunConfig) -> RunConfig {
+    let fql = FqlSettings {
+        hidden: WIDE.to_vec(),
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        target: Aggregate::Mean,
+        flow_steps: 10,
+        alpha: 300.0,
+        normalise_q: false,
+    };
+    RunConfig { algorithm: Algorithm::Fql, td3: None, fql: Some(fql), ..config.clone() }
+}
+
+/// The same run with DROL as its authors have it on cubes.
+fn drol(config: &RunConfig) -> RunConfig {
+    let drol = DrolSettings {
+        hidden: WIDE.to_vec(),
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        target: Aggregate::Mean,
+        candidates: 16,
+        bc_coef: 10.0,
+    };
+    RunConfig { algorithm: Algorithm::Drol, td3: None, drol: Some(drol), ..config.clone() }
+}
+
 /// The length of every plan of [`What::Planning`].
 const PLAN: u64 = 5;
 
@@ -519,6 +548,9 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     let mpdp = Contest::new(args, &config_of_mpdp, dims, folder.path())?;
     let config_of_iql = iql(config).context("the profile's first arm is not one of TD3")?;
     let iql = Contest::new(args, &config_of_iql, dims, folder.path())?;
+    let (config_of_fql, config_of_drol) = (fql(config), drol(config));
+    let fql = Contest::new(args, &config_of_fql, dims, folder.path())?;
+    let drol = Contest::new(args, &config_of_drol, dims, folder.path())?;
     let mut comparisons = Vec::new();
     for what in What::value_variants().iter().filter(|what| args.measures(**what)) {
         match what {
@@ -528,7 +560,11 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
             }
             What::Planning => comparisons.push(mpdp.planning()?),
             What::Networks => comparisons.push(td3.networks()?),
-            What::Offline => comparisons.push(iql.offline()?),
+            What::Offline => {
+                comparisons.push(iql.offline("IQL", ("torch-iql", "PyTorch eager, CORL's update"))?);
+                comparisons.push(fql.offline("FQL", ("jax-fql", "JAX, the authors' update"))?);
+                comparisons.push(drol.offline("DROL, K = 16,", ("jax-drol", "JAX, the authors' update"))?);
+            }
             _ => comparisons.push(td3.others(*what)?),
         }
     }

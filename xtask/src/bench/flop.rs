@@ -24,6 +24,23 @@ pub(super) fn update(config: &RunConfig, (observations, actions): (usize, usize)
         let each = values + 2 * (2 * critic + critic_inner) + 2 * actor + actor_inner;
         return 2.0 * (config.replay.batch_size * each) as f64;
     }
+    let batch = config.replay.batch_size;
+    if config.fql.is_some() || config.drol.is_some() {
+        let (actor, actor_inner) = network(observations + actions, hidden, actions);
+        // a′ and both targets' values; both critics; the actor's own action, both values and their way back to it.
+        let critics = actor + 2 * critic + 2 * (2 * critic + critic_inner);
+        let own = 2 * actor + actor_inner + 2 * (critic + through);
+        let other = match (&config.fql, &config.drol) {
+            // The flow's regression, and its steps.
+            (Some(fql), _) => {
+                let (flow, inner) = network(observations + actions + 1, hidden, actions);
+                2 * flow + inner + fql.flow_steps * flow
+            }
+            // Candidates to route among; the winners go through the actor again.
+            (_, drol) => drol.as_ref().map_or(0, |drol| drol.candidates) * actor,
+        };
+        return 2.0 * (batch * (critics + own + other)) as f64;
+    }
     let (each, policy, delay) = if let Some(td3) = &config.td3 {
         let (actor, actor_inner) = network(observations, hidden, actions);
         (actor, 2 * actor + actor_inner + critic + through, td3.policy_delay)
