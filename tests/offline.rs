@@ -196,19 +196,31 @@ fn a_script_s_data_are_labelled_learned_from_and_judged_the_same_for_any_number_
     for folder in ["results", "figures"] {
         assert_same(&bytes(&one.path().join(folder)), &bytes(&two.path().join(folder)));
     }
-    // By hand: as many episodes, and a tenth of them beside it.
-    let file = one.path().join("cube.npz");
-    let mut command =
-        xtask(&["data", "generate", "ogbench/pointmaze-medium-navigate-v0", "--episodes", "10"]);
-    assert_ok(&command.arg("--output").arg(&file).output().unwrap());
+}
+
+/// By hand: as many episodes as are asked for, and a tenth of them beside, the same for any number of threads.
+#[test]
+fn what_a_published_set_s_script_does_is_made_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |jobs: &str| {
+        let file = folder.path().join(format!("{jobs}.npz"));
+        let arguments = ["ogbench/pointmaze-medium-navigate-v0", "--episodes", "10", "--jobs", jobs];
+        let mut command = xtask(&["data", "generate"]);
+        assert_ok(&command.args(arguments).arg("--output").arg(&file).output().unwrap());
+        [file.clone(), folder.path().join(format!("{jobs}-val.npz"))]
+    };
+    let (one, three) = (make("1"), make("3"));
+    for (one, three) in one.iter().zip(&three) {
+        assert!(fs::read(one).unwrap() == fs::read(three).unwrap(), "{}", one.display());
+    }
     let rows = |file: &Path| {
         let output = xtask(&["data", "inspect", "--json"]).arg(file).output().unwrap();
         assert_ok(&output);
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         (report["rows"].as_u64().unwrap(), report["episodes"].as_u64().unwrap())
     };
-    assert_eq!(rows(&file), (10_010, 10));
-    assert_eq!(rows(&file.with_file_name("cube-val.npz")), (1001, 1));
+    assert_eq!(rows(&one[0]), (10_010, 10));
+    assert_eq!(rows(&one[1]), (1001, 1));
 }
 
 /// A checkout of its own whose walker is trained for a moment.
@@ -291,6 +303,18 @@ fn stand_ins_are_joined() {
     fs::write(&protocol, format!("{before}[[generate]]{seed}\n\n[[join]]\n{join}\n\n{after}")).unwrap();
     let arguments = ["data", "generate", "gen/joined-v0", "--data-dir", "data"];
     assert_ok(&xtask(&arguments).current_dir(checkout.path()).output().unwrap());
+    let report = |name: &str| {
+        let mut command = xtask(&["data", "inspect", "--json"]);
+        let output = command.arg(checkout.path().join(format!("data/gen/{name}-v0.hdf5"))).output().unwrap();
+        assert_ok(&output);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (first, second, all) = (report("hopper-smoke"), report("hopper-other"), report("joined"));
+    for count in ["rows", "episodes", "terminals", "timeouts"] {
+        let sum = first[count].as_u64().unwrap() + second[count].as_u64().unwrap();
+        assert_eq!(all[count].as_u64().unwrap(), sum, "{count}");
+    }
+    assert_eq!(all["arrays"].as_array().unwrap().len(), first["arrays"].as_array().unwrap().len());
     let arrays = |name: &str| {
         let file = checkout.path().join(format!("data/gen/{name}-v0.hdf5"));
         let recorder = datasets::Recorder::read_d4rl(&file).unwrap();

@@ -475,7 +475,7 @@ pub(crate) enum DataVerb {
                       environment here, by `[[generate]]` in a paper's protocol, or what the script does that the \
                       published set was collected by, by `[[collect]]`. It is written in the published set's layout with a \
                       side-car that says how. Its name begins with gen/, and nothing shows it as what is published. Stopped \
-                      or killed, the same command goes on. What is there already and was made that way is left alone.",
+                      or killed, the same command goes on with what is missing. What is there already and was made that way is left alone.",
         after_help = "Examples:\n  cargo xtask data generate gen/hopper-medium-replay-v0\n  cargo xtask data generate \
                       gen/hopper-medium-replay-v0 --minari --data-dir datasets\n  cargo xtask data generate \
                       gen/antmaze-umaze-v0\n  cargo xtask data generate ogbench/cube-single-play-v0 \

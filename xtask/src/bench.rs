@@ -14,8 +14,8 @@ use clap::ValueEnum;
 use diagnostics::BadInput;
 use envs::{Env as _, MujocoEnv};
 use experiment::{
-    Aggregate, Algorithm, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings, MpdpSettings, Plan, RunConfig, SacSettings, Selection,
-    StopRule,
+    Aggregate, Algorithm, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings, MpdpSettings,
+    Plan, RunConfig, SacSettings, Selection, StopRule,
 };
 use mujoco::Data;
 use nn::{Head, Mlp, Unit};

@@ -79,8 +79,8 @@ fn stand_ins(places: &Places, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Li
     for experiment in &experiments()? {
         for set in experiment.stand_ins().filter(|set| is_wanted(set)) {
             let recipe = experiment.recipe(set)?.context("a stand-in has a recipe")?;
-            let path = sets::place(&recipe, places)?;
-            let path = sets::has(&recipe, &path).then_some(path);
+            // What no script makes is said when it is asked for.
+            let path = sets::place(&recipe, places).ok().filter(|path| sets::has(&recipe, path));
             listed.push(Listed::StandIn { set: set.to_owned(), paper: experiment.paper.clone(), path });
         }
     }
@@ -177,9 +177,13 @@ fn known(found: &Found) -> String {
 /// Makes the named stand-ins, which any paper's protocol may describe, or what the script of a published set does.
 fn generate(wanted: &[String], minari: bool, script: &ScriptArgs, workers: &Workers) -> Result<u8> {
     let (root, experiments) = (crate::args::root()?, experiments()?);
+    if wanted.len() > 1 && script.output.is_some() {
+        let message = format!("--output names one file, and there are {} sets", wanted.len());
+        return Err(BadInput::new(message).help("make them one by one").into());
+    }
     for set in wanted {
         let (experiment, recipe, file) = match set.split_once('/') {
-            Some(("ogbench" | "d4rl", name)) => of_script(name, script, &experiments)?,
+            Some((suite @ ("ogbench" | "d4rl"), name)) => of_script((suite, name), script, &experiments)?,
             _ => described(set, script, &experiments)?,
         };
         let places = Places::from_process(workers.places.data_dir.clone())?;
@@ -188,7 +192,7 @@ fn generate(wanted: &[String], minari: bool, script: &ScriptArgs, workers: &Work
             Some(file) => std::path::absolute(file)?,
             None => sets::place(&recipe, &workshop.places)?,
         };
-        let is_here = workshop.has(&recipe, &place, minari);
+        let is_here = workshop.has(&recipe, &place, minari)?;
         if !is_here && !workshop.make(&[(recipe, place.clone())], minari)?.is_complete() {
             return Ok(exit::INCOMPLETE);
         }
@@ -210,15 +214,36 @@ fn described<'a>(set: &str, script: &ScriptArgs, experiments: &'a [Experiment]) 
     }
     let of = |experiment: &&Experiment| experiment.stand_ins().any(|id| id == set);
     let Some(experiment) = experiments.iter().find(of) else {
-        let known = experiments.iter().flat_map(Experiment::stand_ins);
-        return Err(BadInput::unknown("stand-in", set, known).into());
+        let input = BadInput::new(format!(
+            "unknown stand-in `{set}`: expected one of those that `cargo xtask data list gen/` prints"
+        ));
+        return Err(match diagnostics::nearest(set, experiments.iter().flat_map(Experiment::stand_ins)) {
+            Some(name) => input.help(format!("did you mean `{name}`?")),
+            None => input,
+        }
+        .into());
     };
     Ok((experiment, experiment.recipe(set)?.context("a stand-in has a recipe")?, None))
 }
 
-/// What the script of the published set `name` does.
-fn of_script<'a>(name: &str, args: &ScriptArgs, experiments: &'a [Experiment]) -> Result<Wanted<'a>> {
+/// What the script of the published set `name` of a suite does.
+fn of_script<'a>(
+    (suite, name): (&str, &str),
+    args: &ScriptArgs,
+    experiments: &'a [Experiment],
+) -> Result<Wanted<'a>> {
     let script = collectors::find(name)?;
+    if suite != script.suite() {
+        let message = format!("`{name}` is none of {suite}'s sets");
+        return Err(BadInput::new(message).help(format!("did you mean `{}/{name}`?", script.suite())).into());
+    }
+    if let Some(file) =
+        args.output.as_ref().filter(|file| file.extension() != Some(script.extension().as_ref()))
+    {
+        let message =
+            format!("--output {}: expected a name that ends with .{}", file.display(), script.extension());
+        return Err(BadInput::new(message).into());
+    }
     let (mut experiment, mut walker, mut profile) = (experiments.first(), None, None);
     if script.actor == Actor::Walker {
         let known =
@@ -226,13 +251,14 @@ fn of_script<'a>(name: &str, args: &ScriptArgs, experiments: &'a [Experiment]) -
         let (of, collect) = known
             .into_iter()
             .find(|(_, collect)| collect.walker.is_some())
-            .with_context(|| format!("no protocol trains an ant for {name}"))?;
+            .ok_or_else(|| BadInput::new(format!("no protocol here trains an ant to walk for {name}")))?;
         if let Some(Recipe::Collection(collection)) = of.recipe(&collect.id)? {
             (experiment, walker, profile) = (Some(of), collection.walker, collection.profile);
         }
     }
     let collection = Collection {
-        id: format!("{STAND_IN}{name}"),
+        // Not the name of a protocol's own, which has another length.
+        id: format!("{STAND_IN}{suite}/{name}"),
         script: name.to_owned(),
         episodes: args.episodes.map_or(script.episodes, |episodes| episodes as usize),
         seed: args.seed.unwrap_or(0),

@@ -5,7 +5,7 @@ use crate::campaign::{Campaign, StandIn};
 use crate::data::Open;
 use crate::runner::{self, Summary};
 use anyhow::{Context as _, Result};
-use collectors::{Collected, Order, Script};
+use collectors::{Actor, Collected, Order, Script};
 use datasets::{Known, Manifest, MinariAbout, Places, Recorder};
 use diagnostics::BadInput;
 use experiment::{Behaviour, Cell, Collection, Experiment, Joined, Provenance, Recipe, Run, Store};
@@ -115,55 +115,81 @@ struct Source<'a, R: Serialize> {
 }
 
 /// What Minari is told of a stand-in.
-fn about<'a>(id: &'a str, algorithm: &'a str) -> MinariAbout<'a> {
+fn about<'a>(id: &'a str, algorithm: &'a str, environment: &str) -> Result<MinariAbout<'a>> {
     let description = "A stand-in, made in this environment. Not a published data set.";
-    MinariAbout { id, algorithm, description, action_limit: 1.0 }
+    let action_limit = envs::info(environment)?.action_limit as f32;
+    Ok(MinariAbout { id, algorithm, description, action_limit })
 }
 
 /// How often collecting says where it is when the output is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Workshop<'_> {
-    /// Whether a stand-in is there, in all layouts that are wanted.
-    pub(crate) fn has(&self, recipe: &Recipe, file: &Path, minari: bool) -> bool {
-        has(recipe, file) && (!minari || file.with_extension("").join("data/main_data.hdf5").is_file())
+    /// Whether a stand-in is there, whole and in all layouts that are wanted.
+    pub(crate) fn has(&self, recipe: &Recipe, file: &Path, minari: bool) -> Result<bool> {
+        let beside = match recipe {
+            Recipe::Collection(collection) if script(collection)?.validation(collection.episodes) > 0 => {
+                Some(collectors::validation_file(file))
+            }
+            _ => None,
+        };
+        let minari = minari.then(|| file.with_extension("").join("data/main_data.hdf5"));
+        let files = [Some(file.to_owned()), beside, minari];
+        Ok(files.into_iter().flatten().all(|file| has(recipe, &file)))
     }
 
     /// Makes those stand-ins that are not there, each at its place.
     pub(crate) fn make(&self, recipes: &[(Recipe, PathBuf)], minari: bool) -> Result<Summary> {
-        let missing: Vec<&(Recipe, PathBuf)> =
-            recipes.iter().filter(|(recipe, file)| !self.has(recipe, file, minari)).collect();
-        let agents = |(recipe, file): &&(Recipe, PathBuf)| match recipe {
+        let missing = self.missing(recipes, minari)?;
+        if missing.is_empty() {
+            return Ok(Summary::default());
+        }
+        let summary = self.all(&missing, minari, &*runner::stop_on_signals()?)?;
+        if !summary.is_complete() {
+            eprintln!("not all stand-ins were made; the same command goes on with those that are missing");
+        }
+        Ok(summary)
+    }
+
+    /// Those that are not there.
+    fn missing(&self, recipes: &[(Recipe, PathBuf)], minari: bool) -> Result<Vec<(Recipe, PathBuf)>> {
+        let mut missing = Vec::new();
+        for (recipe, file) in recipes {
+            if !self.has(recipe, file, minari)? {
+                missing.push((recipe.clone(), file.clone()));
+            }
+        }
+        Ok(missing)
+    }
+
+    fn all(&self, missing: &[(Recipe, PathBuf)], minari: bool, stop: &AtomicBool) -> Result<Summary> {
+        let agents = |(recipe, file): &(Recipe, PathBuf)| match recipe {
             Recipe::Behaviour(behaviour) => Some((behaviour.clone(), file.clone())),
             _ => None,
         };
-        let mut summary = self.train(&missing.iter().filter_map(agents).collect::<Vec<_>>(), minari)?;
+        let mut summary = self.train(&missing.iter().filter_map(agents).collect::<Vec<_>>(), minari, stop)?;
         for (recipe, file) in missing {
             if !summary.is_complete() {
                 break;
             }
             match recipe {
                 Recipe::Behaviour(_) => {}
-                Recipe::Collection(collection) => summary = self.collect(collection, file, minari)?,
-                Recipe::Joined(joined) => summary = self.join(joined, file, minari)?,
+                Recipe::Collection(collection) => summary = self.collect(collection, file, minari, stop)?,
+                Recipe::Joined(joined) => summary = self.join(joined, file, minari, stop)?,
             }
-        }
-        if !summary.is_complete() {
-            eprintln!("not all stand-ins were made; the same command goes on where it was stopped");
         }
         Ok(summary)
     }
 
-    /// A lock on the folder where stand-ins are made, and the store of the runs there.
+    /// A lock on the folder where stand-ins are made, whichever paper's, and the store of the runs there.
     fn lock(&self) -> Result<(PathBuf, Store, std::fs::File)> {
         let work = std::path::absolute(self.places.data.join("gen/.work"))?;
-        let store = Store::open(&work, &self.experiment.paper)?;
-        let lock = store.lock(&self.experiment.paper)?;
-        Ok((work, store, lock))
+        let lock = Store::open(&work, "all")?.lock("all")?;
+        Ok((work.clone(), Store::open(&work, &self.experiment.paper)?, lock))
     }
 
     /// Makes stand-ins of what agents do, in worker processes.
-    fn train(&self, behaviours: &[(Behaviour, PathBuf)], minari: bool) -> Result<Summary> {
+    fn train(&self, behaviours: &[(Behaviour, PathBuf)], minari: bool, stop: &AtomicBool) -> Result<Summary> {
         if behaviours.is_empty() {
             return Ok(Summary::default());
         }
@@ -178,18 +204,18 @@ impl Workshop<'_> {
         let place = (&self.experiment.paper[..], work.as_path());
         let campaign = Campaign::of_stand_ins(stand_ins, place, &store, self.workers)?;
         envs::make(campaign.runs[0].config.environment())?;
-        runner::locally(&campaign, &store, self.workers.count(), &*runner::stop_on_signals()?)
+        runner::locally(&campaign, &store, self.workers.count(), stop)
     }
 
     /// Makes a stand-in of others, which are made first where they are not there.
-    fn join(&self, joined: &Joined, file: &Path, minari: bool) -> Result<Summary> {
+    fn join(&self, joined: &Joined, file: &Path, minari: bool, stop: &AtomicBool) -> Result<Summary> {
         let of = |behaviour: &Behaviour| {
             let recipe = Recipe::Behaviour(behaviour.clone());
             let file = place(&recipe, &self.places)?;
             Ok((recipe, file))
         };
         let others = joined.of.iter().map(of).collect::<Result<Vec<_>>>()?;
-        let summary = self.make(&others, false)?;
+        let summary = self.all(&self.missing(&others, false)?, false, stop)?;
         if !summary.is_complete() {
             return Ok(summary);
         }
@@ -207,14 +233,21 @@ impl Workshop<'_> {
             made_by: training::of_this_process()?,
         };
         if minari {
-            rows.write_minari(&file.with_extension(""), &about(&joined.id, "SAC"), &source)?;
+            let about = about(&joined.id, "SAC", joined.of[0].behaviour.environment())?;
+            rows.write_minari(&file.with_extension(""), &about, &source)?;
         }
         rows.write_d4rl(file, true, &source)?;
         Ok(summary)
     }
 
     /// Makes a stand-in by script, in this process.
-    fn collect(&self, collection: &Collection, file: &Path, minari: bool) -> Result<Summary> {
+    fn collect(
+        &self,
+        collection: &Collection,
+        file: &Path,
+        minari: bool,
+        stop: &AtomicBool,
+    ) -> Result<Summary> {
         let script = script(collection)?;
         let (walker, summary) = self.walker(collection)?;
         if !summary.is_complete() {
@@ -226,8 +259,7 @@ impl Workshop<'_> {
         let left = walker.as_deref().map(Run::read).transpose()?;
         let order =
             Order { episodes: collection.episodes, seed: collection.seed, threads: self.workers.count() };
-        let stop = runner::stop_on_signals()?;
-        let collected = collect(&script, &order, networks.as_ref(), &stop)?;
+        let collected = collect(&script, &order, networks.as_ref(), stop)?;
         let Some(collected) = collected else { return Ok(Summary { stopped: 1, ..Summary::default() }) };
         let source = Source {
             digest: Recipe::Collection(collection.clone()).digest().to_string(),
@@ -239,11 +271,8 @@ impl Workshop<'_> {
         };
         disk::create_folder(file.parent().context("a file lies in a folder")?)?;
         if minari {
-            collected.rows.write_minari(
-                &file.with_extension(""),
-                &about(&collection.id, "script"),
-                &source,
-            )?;
+            let about = about(&collection.id, "script", script.environment)?;
+            collected.rows.write_minari(&file.with_extension(""), &about, &source)?;
         }
         script.write(&collected, file, &source)?;
         Ok(Summary::default())
@@ -265,7 +294,10 @@ impl Workshop<'_> {
         let profile = collection.profile.clone().context("the walker has no profile")?;
         eprintln!("{} is made with what profile {profile} leaves, which is trained first", collection.id);
         let results = Some(self.results.to_owned());
-        let chosen = Which { paper: paper.clone(), profile, results, device: None }.read()?;
+        let chosen = {
+            let device = Some(self.experiment.protocol.device);
+            Which { paper: paper.clone(), profile, results, device }.read()?
+        };
         let plan = chosen.plan(&Filters::default())?;
         let summary = runner::run(&chosen, &plan, &How::here(self.workers.clone()), &[])?;
         Ok((Some(chosen.store.directory(config)), summary))
@@ -273,8 +305,19 @@ impl Workshop<'_> {
 }
 
 fn script(collection: &Collection) -> Result<Script> {
-    let script = collectors::find(&collection.script);
-    Ok(script.map_err(|error| BadInput::new(format!("stand-in `{}`: {error}", collection.id)))?)
+    let bad = |what: String| BadInput::new(format!("stand-in `{}`: {what}", collection.id));
+    let script = collectors::find(&collection.script).map_err(|error| bad(error.to_string()))?;
+    match (script.actor == Actor::Walker, collection.walker.is_some()) {
+        (true, false) => {
+            Err(bad(format!("the script of {} takes an ant that was trained to walk", script.id))
+                .help("name the profile that trains one: `walker = …`")
+                .into())
+        }
+        (false, true) => {
+            Err(bad(format!("nobody walks by the script of {}: leave `walker` out", script.id)).into())
+        }
+        _ => Ok(script),
+    }
 }
 
 /// The episodes of `order`, and on the way how many there are.

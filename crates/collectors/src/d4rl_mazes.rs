@@ -1,11 +1,14 @@
 //! How D4RL collected its AntMaze sets (`scripts/generation/generate_ant_maze_datasets.py`, `relabel_antmaze_rewards.py`):
 //! an ant that walks in given directions is steered along a shortest way through the cells.
 //!
+//! Its script counts cells from their centres on, so way-points change where the next cell's centre is passed; and where the
+//! next cell is the last, it heads for the episode's own goal. Among ways of equal length ours may take another.
+//!
 //! An episode is 1001 rows, whatever happens in it: neither a fall nor the goal ends it. Rewards and terminals are put in
 //! afterwards, against one goal for the whole set: both are 1 where the state after the step is within 0.5 of it.
 
 use crate::policy::Policy;
-use crate::{Actor, Layout, Play, Script};
+use crate::{Actor, Layout, Play, Script, as_f32};
 use anyhow::{Context, Result};
 use datasets::{Dtype, Extra, Recorder, Step};
 use envs::{Action, Cell, Env, Maze, MujocoEnv};
@@ -17,6 +20,10 @@ const ROWS: usize = 1001;
 const NOISE: f64 = 0.2;
 /// A way-point, a start cell's point or a goal's is beside the centre of its cell, by up to this in x and in y.
 const JITTER: f64 = 1.0;
+/// What a goal is off the centre by beside that.
+const MORE_JITTER: f64 = 0.5;
+/// The side of a cell.
+const UNIT: f64 = 4.0;
 /// How near the goal counts as there.
 const RADIUS: f64 = 0.5;
 
@@ -25,7 +32,7 @@ const RADIUS: f64 = 0.5;
 enum Ways {
     /// From the origin to the cell of the task's goal.
     Fixed,
-    /// From any cell to any of these.
+    /// From any other cell to any of these.
     Listed(&'static [(usize, usize)]),
     /// From any cell to any other.
     Diverse,
@@ -71,12 +78,13 @@ impl Walk {
 
     fn start_and_goal(&self, stream: &mut Stream) -> (Cell, Cell) {
         let cells = self.maze.free_cells();
-        let mut any = || cells[stream.index(cells.len())];
         match self.ways {
             Ways::Fixed => (Cell { row: 1, column: 1 }, self.maze.cell(self.goal)),
-            Ways::Diverse => (any(), any()),
+            Ways::Diverse => (cells[stream.index(cells.len())], cells[stream.index(cells.len())]),
             Ways::Listed(goals) => {
-                let start = any();
+                let is_goal = |cell: &Cell| goals.contains(&(cell.row, cell.column));
+                let starts: Vec<Cell> = cells.into_iter().filter(|cell| !is_goal(cell)).collect();
+                let start = starts[stream.index(starts.len())];
                 let (row, column) = goals[stream.index(goals.len())];
                 (start, Cell { row, column })
             }
@@ -88,6 +96,12 @@ impl Walk {
         self.maze.centre(cell).map(|centre| centre + stream.uniform_in(0.0, JITTER))
     }
 
+    /// The cell that D4RL's script takes a point to be in, which may be a wall.
+    fn cell([x, y]: [f64; 2]) -> Cell {
+        let index = |at: f64| (1.0 + at.max(1e-4) / UNIT) as usize;
+        Cell { row: index(y), column: index(x) }
+    }
+
     fn xy(&self) -> [f64; 2] {
         [self.env.qpos()[0], self.env.qpos()[1]]
     }
@@ -95,26 +109,16 @@ impl Walk {
     fn begin(&mut self, start: Cell, stream: &mut Stream) {
         self.env.reset(stream);
         if self.ways != Ways::Fixed {
-            let [x, y] = self.near(start, stream);
             let (mut qpos, qvel) = (self.env.qpos().to_vec(), self.env.qvel().to_vec());
-            qpos[0] += x;
-            qpos[1] += y;
+            qpos[..2].copy_from_slice(&self.near(start, stream));
             self.env.start_from(&qpos, &qvel);
         }
     }
 
-    /// What the walker does where the ant is, on its way to `goal`, and noise on it.
-    fn action(&self, goal: Cell, stream: &mut Stream) -> Vec<f32> {
-        let [x, y] = self.xy();
-        let next = self.maze.next_cell(self.maze.cell([x, y]), goal);
-        let [to_x, to_y] = self.near(next, stream);
-        let (dx, dy) = (to_x - x, to_y - y);
-        let distance = libm::sqrt(dx * dx + dy * dy).max(1e-6);
-        let own = self.env.qpos()[2..].iter().chain(self.env.qvel()).copied();
-        let observation: Vec<f32> = own.chain([dx / distance, dy / distance]).map(|x| x as f32).collect();
-        let mut action = self.walker.act(&observation);
-        action.iter_mut().for_each(|a| *a = (*a + (NOISE * stream.normal()) as f32).clamp(-1.0, 1.0));
-        action
+    /// Where to walk now, on the way to `target` in the cell `goal`.
+    fn way_point(&self, goal: Cell, target: [f64; 2], stream: &mut Stream) -> [f64; 2] {
+        let next = self.maze.next_cell(Self::cell(self.xy()), goal);
+        if next == goal { target } else { self.near(next, stream) }
     }
 }
 
@@ -126,10 +130,12 @@ impl Play for Walk {
         let mut recorder = Recorder::new((spec.observation_dim, spec.action_dim), extras);
         let (start, goal) = self.start_and_goal(stream);
         self.begin(start, stream);
-        let target = self.near(goal, stream);
+        let target = self.near(goal, stream).map(|x| (x + stream.uniform_in(0.0, MORE_JITTER)).max(0.0));
         let mut s = as_f32(self.env.observation());
         for row in 0..ROWS {
-            let action = self.action(goal, stream);
+            let [x, y] = self.xy();
+            let [to_x, to_y] = self.way_point(goal, target, stream);
+            let action = self.walker.walk(&self.env, [to_x - x, to_y - y], NOISE, stream);
             self.env.step(Action::F32(&action));
             let next_s = as_f32(self.env.observation());
             let [x, y] = self.xy();
@@ -149,6 +155,17 @@ impl Play for Walk {
     }
 }
 
-fn as_f32(numbers: &[f64]) -> Vec<f32> {
-    numbers.iter().map(|&x| x as f32).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `_xy_to_rowcol` of D4RL's `maze_env.py`, by hand.
+    #[test]
+    fn cells_begin_at_their_centres() {
+        let cell = |x: f64, y: f64| (Walk::cell([x, y]).row, Walk::cell([x, y]).column);
+        assert_eq!(cell(0.0, 0.0), (1, 1));
+        assert_eq!(cell(-1.9, 3.9), (1, 1));
+        assert_eq!(cell(4.0, 8.1), (3, 2));
+        assert_eq!(cell(3.9, 8.0), (3, 1));
+    }
 }

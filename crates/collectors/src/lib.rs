@@ -33,7 +33,7 @@ pub struct Script {
     /// Who acts.
     pub actor: Actor,
     /// The layout of its file.
-    pub layout: Layout,
+    layout: Layout,
 }
 
 /// Who acts.
@@ -49,7 +49,7 @@ pub enum Actor {
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+enum Layout {
     /// HDF5, with rewards.
     D4rl,
     /// `npz`, without; a second file beside it holds a tenth as many episodes to validate on.
@@ -63,8 +63,7 @@ trait Play {
 }
 
 /// All scripts.
-#[must_use]
-pub fn scripts() -> Vec<Script> {
+fn scripts() -> Vec<Script> {
     d4rl_mazes::scripts().chain(ogbench_mazes::scripts()).chain(manipulation::scripts()).collect()
 }
 
@@ -74,9 +73,16 @@ pub fn scripts() -> Vec<Script> {
 /// [`BadInput`] if there is none.
 pub fn find(id: &str) -> Result<Script, BadInput> {
     let scripts = scripts();
-    let known = scripts.iter().find(|script| script.id == id).copied();
-    known
-        .ok_or_else(|| BadInput::unknown("script for a data set", id, scripts.iter().map(|script| script.id)))
+    if let Some(script) = scripts.iter().find(|script| script.id == id) {
+        return Ok(*script);
+    }
+    let input = BadInput::new(format!(
+        "there is no script for `{id}`: expected one of D4RL's AntMaze sets, or of OGBench's mazes, cubes, scenes and puzzles"
+    ));
+    Err(match diagnostics::nearest(id, scripts.iter().map(|script| script.id)) {
+        Some(name) => input.help(format!("did you mean `{name}`?")),
+        None => input.help("docs/datasets.md lists them"),
+    })
 }
 
 /// What was collected.
@@ -100,6 +106,15 @@ pub struct Order {
 }
 
 impl Script {
+    /// Whose set it is: `d4rl` or `ogbench`.
+    #[must_use]
+    pub fn suite(&self) -> &'static str {
+        match self.layout {
+            Layout::D4rl => "d4rl",
+            Layout::Ogbench => "ogbench",
+        }
+    }
+
     /// How the file's name ends.
     #[must_use]
     pub fn extension(&self) -> &'static str {
@@ -163,8 +178,11 @@ impl Script {
         match self.layout {
             Layout::D4rl => collected.rows.write_d4rl(path, false, provenance),
             Layout::Ogbench => {
-                if let Some(validation) = &collected.validation {
-                    validation.write_ogbench(&validation_file(path), provenance)?;
+                let beside = validation_file(path);
+                match &collected.validation {
+                    Some(validation) => validation.write_ogbench(&beside, provenance)?,
+                    // One of an earlier, larger set.
+                    None => drop(std::fs::remove_file(beside)),
                 }
                 // Last, as it is what others look for.
                 collected.rows.write_ogbench(path, provenance)
@@ -193,9 +211,14 @@ impl Script {
 }
 
 /// The file beside `path` that holds what to validate on: `…-val.npz`.
-fn validation_file(path: &Path) -> PathBuf {
+#[must_use]
+pub fn validation_file(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}-val.npz"))
+}
+
+fn as_f32(numbers: &[f64]) -> Vec<f32> {
+    numbers.iter().map(|&x| x as f32).collect()
 }
 
 /// Episodes, one after the other.

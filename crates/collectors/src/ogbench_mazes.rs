@@ -4,8 +4,8 @@
 //! An episode begins anywhere and goes on for so many rows: `navigate` to one goal after the other, `stitch` to one that is
 //! four cells away, `explore` in a new direction every ten steps.
 
-use crate::policy::Policy;
-use crate::{Actor, Layout, Play, Script};
+use crate::policy::{Policy, unit};
+use crate::{Actor, Layout, Play, Script, as_f32};
 use anyhow::{Context, Result};
 use datasets::{Dtype, Extra, Recorder, Step};
 use envs::{Action, Cell, Env as _, Maze, MujocoEnv};
@@ -118,16 +118,13 @@ impl Steered {
 
     /// What goes in `direction`, and noise on it.
     fn action(&self, direction: [f64; 2], stream: &mut Stream) -> Vec<f32> {
-        let (action, noise) = match &self.walker {
-            None => (direction.map(|x| x as f32).to_vec(), 0.5),
+        match &self.walker {
+            None => direction.map(|x| (x + 0.5 * stream.normal()).clamp(-1.0, 1.0) as f32).to_vec(),
             Some(walker) => {
-                let own = self.env.qpos()[2..].iter().chain(self.env.qvel()).copied();
-                let observation: Vec<f32> = own.chain(direction).map(|x| x as f32).collect();
-                (walker.act(&observation), if self.kind == Kind::Explore { 1.0 } else { 0.2 })
+                let noise = if self.kind == Kind::Explore { 1.0 } else { 0.2 };
+                walker.walk(&self.env, direction, noise, stream)
             }
-        };
-        let noisy = |a: f32| (a + (noise * stream.normal()) as f32).clamp(-1.0, 1.0);
-        action.into_iter().map(noisy).collect()
+        }
     }
 }
 
@@ -172,13 +169,4 @@ impl Play for Steered {
         }
         Ok(recorder)
     }
-}
-
-fn unit([x, y]: [f64; 2]) -> [f64; 2] {
-    let length = libm::hypot(x, y) + 1e-6;
-    [x / length, y / length]
-}
-
-fn as_f32(numbers: &[f64]) -> Vec<f32> {
-    numbers.iter().map(|&x| x as f32).collect()
 }

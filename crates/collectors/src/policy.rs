@@ -1,7 +1,9 @@
 //! A frozen policy that acts on one thread.
 
-use anyhow::{Result, ensure};
+use diagnostics::BadInput;
+use envs::MujocoEnv;
 use std::collections::BTreeMap;
+use streams::Stream;
 
 /// Arrays by name, each with its shape, as a run leaves its networks.
 pub type Networks = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -25,32 +27,57 @@ impl Policy {
     /// The policy among the networks that a run left: its arrays `actor.0.weight`, `actor.0.bias`, and so on.
     ///
     /// # Errors
-    /// If they do not make a perceptron from `observation_dim` numbers to twice `action_dim`.
-    pub(crate) fn new(networks: &Networks, (observation_dim, action_dim): (usize, usize)) -> Result<Self> {
+    /// [`BadInput`] if they do not make a perceptron from `observation_dim` numbers to twice `action_dim`.
+    pub(crate) fn new(
+        networks: &Networks,
+        (observation_dim, action_dim): (usize, usize),
+    ) -> Result<Self, BadInput> {
         let array = |layer: usize, what: &str| networks.get(&format!("actor.{layer}.{what}"));
         let (mut layers, mut inputs) = (Vec::new(), observation_dim);
         while let Some(((_, bias), (shape, weight))) =
             array(layers.len(), "bias").zip(array(layers.len(), "weight"))
         {
             let outputs = bias.len();
-            ensure!(
-                *shape == [outputs, inputs] && weight.len() == outputs * inputs,
-                "layer {} of the policy has weights of shape {shape:?} instead of [{outputs}, {inputs}]",
-                layers.len()
-            );
+            if *shape != [outputs, inputs] || weight.len() != outputs * inputs {
+                return Err(BadInput::new(format!(
+                    "layer {} of the policy has weights of shape {shape:?}: expected [{outputs}, {inputs}]",
+                    layers.len()
+                )));
+            }
             let by_input = (0..inputs).flat_map(|i| (0..outputs).map(move |o| weight[o * inputs + i]));
             layers.push(Layer { weight: by_input.collect(), bias: bias.clone() });
             inputs = outputs;
         }
-        ensure!(
-            !layers.is_empty() && inputs == 2 * action_dim,
-            "the policy gives {inputs} numbers: expected means and deviations of {action_dim}"
-        );
+        if layers.is_empty() {
+            return Err(BadInput::new(
+                "the networks hold no policy: expected arrays `actor.0.weight` and on",
+            ));
+        }
+        if inputs != 2 * action_dim {
+            let message =
+                format!("the policy gives {inputs} numbers: expected means and deviations of {action_dim}");
+            return Err(BadInput::new(message));
+        }
         Ok(Self { layers, action_dim })
     }
 
+    /// What an ant that walks does in `env` on its way in `direction`, of any length, and noise of deviation `noise` on it.
+    pub(crate) fn walk(
+        &self,
+        env: &MujocoEnv,
+        direction: [f64; 2],
+        noise: f64,
+        stream: &mut Stream,
+    ) -> Vec<f32> {
+        // It sees neither x nor y.
+        let own = env.qpos()[2..].iter().chain(env.qvel()).copied();
+        let observation: Vec<f32> = own.chain(unit(direction)).map(|x| x as f32).collect();
+        let noisy = |a: f32| (a + (noise * stream.normal()) as f32).clamp(-1.0, 1.0);
+        self.act(&observation).into_iter().map(noisy).collect()
+    }
+
     /// The action in `observation`.
-    pub(crate) fn act(&self, observation: &[f32]) -> Vec<f32> {
+    fn act(&self, observation: &[f32]) -> Vec<f32> {
         let mut x = observation.to_vec();
         for (number, layer) in self.layers.iter().enumerate() {
             let mut y = layer.bias.clone();
@@ -66,6 +93,12 @@ impl Policy {
         x.iter_mut().for_each(|x| *x = libm::tanhf(*x));
         x
     }
+}
+
+/// The same direction with length 1.
+pub(crate) fn unit([x, y]: [f64; 2]) -> [f64; 2] {
+    let length = libm::hypot(x, y) + 1e-6;
+    [x / length, y / length]
 }
 
 #[cfg(test)]

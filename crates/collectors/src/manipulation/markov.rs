@@ -1,7 +1,7 @@
 //! Oracles that react to what they see (`ogbench/manipspace/oracles/markov`): above it, down, grasp, lift, over there, down,
 //! release, and to the side.
 
-use super::seen::{Pose, Seen, difference, nearest_yaw, norm};
+use super::seen::{Pose, Seen, apart, difference, nearest_yaw, norm};
 use super::{ACTION, Oracle, Target};
 
 /// A step's wish is at least so long, so that it does not creep.
@@ -143,8 +143,4 @@ fn towards(gripper: Pose, to: [f64; 3], turn: f64, grip: f64) -> [f64; ACTION] {
     let stretch = if length >= LEAST { 1.0 } else { LEAST / (length + 1e-6) };
     let [x, y, z] = wish.map(|x| GAIN * stretch * x);
     [x, y, z, GAIN_OF_YAW * turn, grip]
-}
-
-fn apart(a: &[f64], b: &[f64]) -> f64 {
-    libm::sqrt(a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum())
 }

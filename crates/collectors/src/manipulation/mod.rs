@@ -8,13 +8,13 @@ mod markov;
 mod plan;
 mod seen;
 
-use crate::{Actor, Layout, Play, Script};
+use crate::{Actor, Layout, Play, Script, as_f32};
 use anyhow::{Context, Result};
 use datasets::{Dtype, Extra, Recorder, Step};
 use envs::{Action, Env as _, MujocoEnv};
 use markov::Reactive;
 use plan::Planned;
-use seen::{BUTTONS_OF_SCENE, CUBE, DRAWER_OF_SCENE, Pose, Seen, WINDOW_OF_SCENE};
+use seen::{BUTTONS_OF_SCENE, CUBE, DRAWER_OF_SCENE, Pose, Seen, WINDOW_OF_SCENE, apart, wrapped};
 use std::f64::consts::{PI, TAU};
 use streams::Stream;
 
@@ -245,7 +245,8 @@ impl Arm {
             extras.push(Extra::new("button_states", family.buttons(), Dtype::I64));
         }
         let mut recorder = Recorder::new((self.env.observation().len(), ACTION), extras);
-        let target = self.target(p_stack, stream);
+        // The package draws the first target before the episode's own probability, with its default.
+        let target = self.target(0.5, stream);
         let mut oracle = self.oracle(target, stream);
         for row in 0..ROWS {
             let mut action: [f64; ACTION] = match style {
@@ -288,23 +289,29 @@ impl Play for Arm {
     fn episode(&mut self, stream: &mut Stream) -> Result<Recorder> {
         loop {
             let episode = self.play(stream);
-            // A scene's cube must stay in sight, but for the drawer.
-            let is_lost = |qpos: &[f64]| {
-                let (y, z) = (qpos[CUBE + 1], qpos[CUBE + 2]);
-                y >= 0.29 || (y <= -0.3 && !(0.06..=0.08).contains(&z))
-            };
-            if self.family != Family::Scene || !episode.extra(0).any(is_lost) {
+            if self.family != Family::Scene || !is_lost(&episode) {
                 return Ok(episode);
             }
         }
     }
 }
 
+/// Whether a scene's cube went out of sight, other than into the drawer, or was thrown so far in one step that the
+/// environment put it back.
+fn is_lost(episode: &Recorder) -> bool {
+    let places: Vec<&[f64]> = episode.extra(0).map(|qpos| &qpos[CUBE..CUBE + 3]).collect();
+    let is_away = |place: &&[f64]| {
+        let (y, z) = (place[1], place[2]);
+        y >= 0.29 || (y <= -0.3 && !(0.06..=0.08).contains(&z))
+    };
+    places.iter().any(is_away) || places.windows(2).any(|pair| apart(pair[0], pair[1]) > 0.2)
+}
+
 /// Anywhere that cubes lie.
 fn on_table(family: Family, stream: &mut Stream) -> Pose {
     let [low, high] = family.table();
     let (x, y) = (stream.uniform_in(low[0], high[0]), stream.uniform_in(low[1], high[1]));
-    Pose { position: [x, y, 0.02], yaw: stream.uniform_in(0.0, TAU) }
+    Pose { position: [x, y, 0.02], yaw: wrapped(stream.uniform_in(0.0, TAU)) }
 }
 
 /// An index, drawn by weights.
@@ -317,8 +324,4 @@ fn weighted(weights: [f64; 4], stream: &mut Stream) -> usize {
         at -= weight;
     }
     1
-}
-
-fn as_f32(numbers: &[f64]) -> Vec<f32> {
-    numbers.iter().map(|&x| x as f32).collect()
 }

@@ -85,8 +85,7 @@ fn cube_keys(seen: &Seen<'_>, cube: Pose, goal: Pose, rest: Pose, stream: &mut S
     let from = seen.gripper();
     let pick = Pose { yaw: nearest_yaw(positive(from.yaw), positive(cube.yaw), 4), ..cube };
     let over_pick = pick.above(0.1 + stream.uniform_in(0.0, 0.1));
-    let place =
-        Pose { yaw: nearest_yaw(positive(wrapped(pick.yaw)), positive(wrapped(goal.yaw)), 4), ..goal };
+    let place = Pose { yaw: nearest_yaw(positive(wrapped(pick.yaw)), positive(goal.yaw), 4), ..goal };
     let over_place = place.above(0.1 + stream.uniform_in(0.0, 0.1));
     let mut between = halfway(over_pick, over_place);
     between.position[2] = from.position[2];

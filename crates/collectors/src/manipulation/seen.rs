@@ -143,3 +143,22 @@ pub(super) fn difference(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
 pub(super) fn norm(a: &[f64]) -> f64 {
     libm::sqrt(a.iter().map(|x| x * x).sum())
 }
+
+pub(super) fn apart(a: &[f64], b: &[f64]) -> f64 {
+    libm::sqrt(a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the package's oracles, with the goal's yaw as it tells it: from −π to π.
+    #[test]
+    fn the_nearest_of_four_looks_is_taken() {
+        let near = |yaw: f64, object: f64, n: i32| nearest_yaw(yaw * PI, wrapped(object * PI), n) / PI;
+        assert!((near(-0.8, 1.9, 4) - -0.6).abs() < 1e-12);
+        assert!((near(0.9, -0.9, 4) - 1.1).abs() < 1e-12);
+        assert!((near(0.3, 0.9, 2) - -0.1).abs() < 1e-12);
+        assert_eq!(positive(-0.5), TAU - 0.5);
+    }
+}
