@@ -294,7 +294,8 @@ fn stand_ins_are_joined() {
     checkout_of_a_hasty_walker(checkout.path());
     let protocol = checkout.path().join("experiments/pex/protocol.toml");
     let smoke = fs::read_to_string(&protocol).unwrap();
-    let other = smoke.split("[[generate]]").find(|part| part.contains("gen/hopper-smoke-v0")).unwrap();
+    let other =
+        smoke.split("[[generate]]").find(|part| part.contains("id = \"gen/hopper-smoke-v0\"")).unwrap();
     let other = other.split("\n\n").next().unwrap().replace("hopper-smoke", "hopper-other");
     let seed = other.replace("steps = 2_000", "steps = 2_000\nseed = 1");
     let join = "id = \"gen/joined-v0\"\nof = [\"gen/hopper-smoke-v0\", \"gen/hopper-other-v0\"]";

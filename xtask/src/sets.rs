@@ -181,11 +181,13 @@ impl Workshop<'_> {
         Ok(summary)
     }
 
-    /// A lock on the folder where stand-ins are made, whichever paper's, and the store of the runs there.
-    fn lock(&self) -> Result<(PathBuf, Store, std::fs::File)> {
+    /// Locks on the folder where stand-ins are made, whichever paper's, and the store of this paper's runs there.
+    fn lock(&self) -> Result<(PathBuf, Store, [std::fs::File; 2])> {
         let work = std::path::absolute(self.places.data.join("gen/.work"))?;
-        let lock = Store::open(&work, "all")?.lock("all")?;
-        Ok((work.clone(), Store::open(&work, &self.experiment.paper)?, lock))
+        let paper = &self.experiment.paper;
+        let (all, store) = (Store::open(&work, "all")?, Store::open(&work, paper)?);
+        let locks = [all.lock("all")?, store.lock(paper)?];
+        Ok((work, store, locks))
     }
 
     /// Makes stand-ins of what agents do, in worker processes.
