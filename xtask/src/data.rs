@@ -90,7 +90,7 @@ fn stand_ins(places: &Places, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Li
 fn experiments() -> Result<Vec<Experiment>> {
     let root = crate::args::root()?;
     let papers = Experiment::papers(&root)?;
-    Ok(papers.iter().map(|paper| Experiment::read(&root, paper)).collect::<Result<_, _>>()?)
+    papers.iter().map(|paper| Experiment::read(&root, paper)).collect()
 }
 
 fn list(parts: &[String], open: &Open, json: bool) -> Result<()> {
