@@ -176,6 +176,8 @@ pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
+
     use super::*;
 
     const ALL: [Maze; 4] = [Maze::UMAZE, Maze::MEDIUM, Maze::LARGE, Maze::GIANT];
@@ -211,6 +213,20 @@ mod tests {
         assert_eq!(Maze::LARGE.next_cell(cell(1, 4), cell(7, 9)), cell(2, 4));
         assert_eq!(Maze::UMAZE.distance(cell(1, 1), cell(3, 1)), Some(6));
         assert_eq!(Maze::UMAZE.distance(cell(1, 1), cell(0, 0)), None);
+    }
+
+    /// `get_oracle_subgoal` of OGBench (`tests/parity/record_subgoals.py`).
+    #[test]
+    fn the_next_cell_is_the_one_that_ogbench_steers_to() {
+        let text = include_str!("../../../tests/parity/golden/subgoals.json");
+        let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+        for (size, maze) in [("medium", Maze::MEDIUM), ("large", Maze::LARGE), ("giant", Maze::GIANT)] {
+            for row in golden[size].as_array().unwrap() {
+                let point = |i: usize| [0, 1].map(|axis| row[i][axis].as_f64().unwrap());
+                let next = maze.next_cell(maze.cell(point(0)), maze.cell(point(1)));
+                assert_eq!(maze.centre(next), point(2), "{size}: {row}");
+            }
+        }
     }
 
     #[test]
