@@ -16,7 +16,7 @@ import ogbench  # noqa: F401: registers its environments
 from ogbench.relabel_utils import relabel_dataset
 
 ROWS = 60
-FAMILIES = ["pointmaze-medium", "antmaze-large", "antmaze-giant", "cube-single", "cube-double", "scene", "puzzle-3x3", "puzzle-4x4"]
+FAMILIES = ["pointmaze-medium", "antmaze-large", "antmaze-giant", "antsoccer-arena", "cube-single", "cube-double", "scene", "puzzle-3x3", "puzzle-4x4"]
 
 
 def states(env, random):
@@ -25,7 +25,8 @@ def states(env, random):
     arrays = {"qpos": random.normal(0, 1, (ROWS, model.nq)).astype(np.float32)}
     near = arrays["qpos"][: ROWS // 2]
     if hasattr(env, "cur_goal_xy"):
-        near[:, :2] = env.cur_goal_xy + random.normal(0, 0.5, (len(near), 2))
+        mover = 15 if model.nq == 22 else 0
+        near[:, mover : mover + 2] = env.cur_goal_xy + random.normal(0, 0.5, (len(near), 2))
         return arrays
     if hasattr(env, "_num_cubes"):
         for cube, place in enumerate(env._data.mocap_pos):

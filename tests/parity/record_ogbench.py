@@ -33,6 +33,8 @@ IDS = {
     "antmaze-large-singletask-task1-v0": ["f32"],
     "antmaze-large-singletask-task1-pre-v0": ["f64"],
     "antmaze-giant-singletask-task1-v0": ["f64"],
+    "antsoccer-arena-singletask-task1-v0": BOTH,
+    "antsoccer-medium-singletask-task1-v0": ["f64"],
     "pointmaze-medium-singletask-task1-v0": BOTH,
     "pointmaze-large-singletask-task1-v0": ["f64"],
     "pointmaze-giant-singletask-task1-v0": ["f64"],
@@ -119,7 +121,10 @@ def inputs(env_id, dtype, seed):
         goal = data.mocap_pos.ravel().copy()
     else:
         goal = np.array(env.cur_goal_xy)
-        if dtype == "f64":
+        if dtype == "f64" and env_id.startswith("antsoccer"):
+            # A ball beside the goal, and an ant that kicks it.
+            qpos[15:17], qpos[:2] = goal - 0.3, goal - 0.9
+        elif dtype == "f64":
             qpos[:2] = goal - 0.3
     qvel = data.qvel.copy()
     if env_id in NEAR:
@@ -179,6 +184,8 @@ def registered():
                 columns += (*start["block_xyzs"].ravel(), start["drawer_pos"], start["window_pos"])
             elif family.startswith("cube"):
                 columns = (*task["init_xyzs"].ravel(), *task["goal_xyzs"].ravel())
+            elif family.startswith("antsoccer"):
+                columns = (*task["agent_init_xy"], *task["ball_init_xy"], *task["goal_xy"])
             else:
                 columns = (*task["init_xy"], *task["goal_xy"])
             lines.append(",".join(str(column) for column in (env_id, limit, *columns)))

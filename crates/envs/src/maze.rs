@@ -48,6 +48,13 @@ impl Maze {
         ],
     };
 
+    /// OGBench's arena, without a wall inside.
+    pub const ARENA: Maze = Maze {
+        rows: &[
+            "########", "#......#", "#......#", "#......#", "#......#", "#......#", "#......#", "########",
+        ],
+    };
+
     /// OGBench's giant maze.
     pub const GIANT: Maze = Maze {
         rows: &[
@@ -180,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Maze; 4] = [Maze::UMAZE, Maze::MEDIUM, Maze::LARGE, Maze::GIANT];
+    const ALL: [Maze; 5] = [Maze::UMAZE, Maze::MEDIUM, Maze::LARGE, Maze::GIANT, Maze::ARENA];
 
     fn cell(row: usize, column: usize) -> Cell {
         Cell { row, column }

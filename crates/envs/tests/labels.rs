@@ -5,10 +5,11 @@ use datasets::npz::{Reader, Values};
 use envs::Labels;
 use std::path::Path;
 
-const FAMILIES: [&str; 8] = [
+const FAMILIES: [&str; 9] = [
     "pointmaze-medium",
     "antmaze-large",
     "antmaze-giant",
+    "antsoccer-arena",
     "cube-single",
     "cube-double",
     "scene",

@@ -197,6 +197,8 @@ tasks! {
     antmaze_medium_d4rl "antmaze-medium-diverse-v2"
     antmaze_medium_singletask "antmaze-medium-singletask-task1-v0"
     antmaze_umaze_d4rl "antmaze-umaze-v2"
+    antsoccer_arena "antsoccer-arena-singletask-task1-v0"
+    antsoccer_medium "antsoccer-medium-singletask-task1-v0"
     cube_double "cube-double-singletask-task1-v0"
     cube_single "cube-single-singletask-task1-v0"
     door "door-human-v1"

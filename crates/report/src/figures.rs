@@ -32,7 +32,12 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
         ("model_error", "model-error", "Distance of the next state", "What the model is off by"),
         ("offline_share", "offline-share", "Share of steps", "How often the offline policy acts"),
         ("bc_loss", "bc-loss", "Squared distance, a dimension", "How far actions are from the data's"),
-        ("pairwise_distance", "candidates", "Distance, a dimension", "How far candidates are apart"),
+        (
+            "candidate_divergence",
+            "candidates",
+            "Squared distance, a dimension",
+            "How far candidates are from their centre",
+        ),
     ];
     let steps = if study.steps_axis() == "Updates" { "Updates" } else { "Environment steps" };
     let picture = move |(column, name, label, title): (&str, &str, &str, &str)| {

@@ -2,11 +2,12 @@
 //! neither, as one set serves all tasks.
 
 use super::manipulation::{BUTTONS_OF_SCENE, CUBE, DRAWER, WINDOW};
+use super::mazes::BALL;
 use crate::{Env as _, MujocoEnv};
 use anyhow::Result;
 use streams::Stream;
 
-/// How near counts as there: an ant, a point.
+/// How near counts as there: an ant and its ball, a point.
 const RADIUS_OF_ANT: f64 = 0.5;
 const RADIUS_OF_POINT: f64 = 1.0;
 /// The same of a cube, a drawer and a window.
@@ -26,14 +27,16 @@ pub struct Labels {
 enum Family {
     Point,
     Ant,
+    Soccer,
     Cubes,
     Scene,
     Puzzle,
 }
 
-const FAMILIES: [(&str, Family); 5] = [
+const FAMILIES: [(&str, Family); 6] = [
     ("pointmaze-", Family::Point),
     ("antmaze-", Family::Ant),
+    ("antsoccer-", Family::Soccer),
     ("cube-", Family::Cubes),
     ("scene-", Family::Scene),
     ("puzzle-", Family::Puzzle),
@@ -58,7 +61,7 @@ impl Labels {
     pub fn arrays(&self) -> Vec<(&'static str, usize)> {
         let (qpos, buttons) = ("qpos", "button_states");
         match self.family {
-            Family::Point | Family::Ant | Family::Cubes => vec![(qpos, self.nq)],
+            Family::Point | Family::Ant | Family::Soccer | Family::Cubes => vec![(qpos, self.nq)],
             Family::Scene => vec![(qpos, self.nq), (buttons, BUTTONS_OF_SCENE)],
             Family::Puzzle => vec![(buttons, self.goal.len() / 2)],
         }
@@ -84,6 +87,7 @@ impl Labels {
         match self.family {
             Family::Point => (usize::from(apart(&arrays[0][..2], goal) <= RADIUS_OF_POINT), 1),
             Family::Ant => (usize::from(apart(&arrays[0][..2], goal) <= RADIUS_OF_ANT), 1),
+            Family::Soccer => (usize::from(apart(&arrays[0][BALL], goal) <= RADIUS_OF_ANT), 1),
             Family::Cubes => {
                 let cubes = arrays[0][CUBE..].chunks_exact(7).zip(goal.chunks_exact(3));
                 (count(&mut cubes.map(|(cube, place)| apart(&cube[..3], place) <= RADIUS)), goal.len() / 3)

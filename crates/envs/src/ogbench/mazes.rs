@@ -1,5 +1,5 @@
-//! PointMaze and AntMaze (`ogbench/locomaze`): move from one cell to another. The reward is −1 until the goal is reached,
-//! which ends the episode.
+//! PointMaze, AntMaze and AntSoccer (`ogbench/locomaze`): move from one cell to another, or a ball. The reward is −1 until the
+//! goal is reached, which ends the episode.
 //!
 //! The goal's two numbers are its x and y, the centre of the task's cell.
 
@@ -20,7 +20,12 @@ enum Body {
     Point,
     /// D4RL's ant.
     Ant,
+    /// The ant and a ball, which has to go to the goal.
+    Soccer,
 }
+
+/// The ball's x and y in `qpos`, behind the ant's coordinates.
+pub(super) const BALL: std::ops::Range<usize> = 15..17;
 
 /// Start and goal of tasks 1 to 5, (row, column).
 type Ways = [[(usize, usize); 2]; 5];
@@ -44,13 +49,66 @@ const MAZES: [(&str, Maze, Ways); 3] = [
     ),
 ];
 
+/// Start of the ant, start of the ball and goal of tasks 1 to 5.
+type Games = [[(usize, usize); 3]; 5];
+
+/// Name, maze and tasks of AntSoccer.
+const FIELDS: [(&str, Maze, Games); 2] = [
+    (
+        "arena",
+        Maze::ARENA,
+        [
+            [(1, 6), (2, 3), (5, 2)],
+            [(2, 2), (5, 5), (2, 2)],
+            [(6, 1), (2, 3), (6, 6)],
+            [(6, 6), (1, 1), (6, 1)],
+            [(4, 6), (6, 2), (1, 6)],
+        ],
+    ),
+    (
+        "medium",
+        Maze::MEDIUM,
+        [
+            [(1, 1), (3, 4), (6, 6)],
+            [(6, 1), (6, 5), (1, 1)],
+            [(5, 3), (4, 2), (6, 5)],
+            [(6, 5), (1, 1), (5, 3)],
+            [(1, 6), (6, 1), (1, 6)],
+        ],
+    ),
+];
+
+/// The centres that a task is about.
+#[derive(Clone, Copy)]
+struct Places {
+    start: [f64; 2],
+    /// Where the ball begins, if there is one.
+    ball: Option<[f64; 2]>,
+    goal: [f64; 2],
+}
+
 pub(super) fn tasks() -> impl Iterator<Item = Task> {
+    moves().chain(games())
+}
+
+fn games() -> impl Iterator<Item = Task> {
+    FIELDS.into_iter().flat_map(|(size, maze, games)| {
+        ids(&format!("antsoccer-{size}"), 4).into_iter().map(move |(id, task, timing)| {
+            let [start, ball, goal] = games[task - 1].map(|(row, column)| maze.centre(Cell { row, column }));
+            let places = Places { start, ball: Some(ball), goal };
+            Task { spec: spec(leak(id), Body::Soccer), make: make(Body::Soccer, maze, places, timing) }
+        })
+    })
+}
+
+fn moves() -> impl Iterator<Item = Task> {
     let bodies = [("pointmaze", Body::Point), ("antmaze", Body::Ant)];
     bodies.into_iter().flat_map(|(name, body)| {
         MAZES.into_iter().flat_map(move |(size, maze, ways)| {
             ids(&format!("{name}-{size}"), 1).into_iter().map(move |(id, task, timing)| {
                 let [start, goal] = ways[task - 1].map(|(row, column)| maze.centre(Cell { row, column }));
-                Task { spec: spec(leak(id), body), make: make(body, maze, start, goal, timing) }
+                let places = Places { start, ball: None, goal };
+                Task { spec: spec(leak(id), body), make: make(body, maze, places, timing) }
             })
         })
     })
@@ -58,14 +116,20 @@ pub(super) fn tasks() -> impl Iterator<Item = Task> {
 
 /// The maze of the task with this id, if it is one of these.
 pub(crate) fn maze(id: &str) -> Option<Maze> {
-    let rest = id.strip_prefix("pointmaze-").or_else(|| id.strip_prefix("antmaze-"))?;
-    MAZES.iter().find(|(size, ..)| rest.starts_with(&format!("{size}-singletask"))).map(|(_, maze, _)| *maze)
+    let (family, rest) = id.split_once('-')?;
+    let (size, _) = rest.split_once("-singletask")?;
+    match family {
+        "pointmaze" | "antmaze" => MAZES.iter().find(|(name, ..)| *name == size).map(|(_, maze, _)| *maze),
+        "antsoccer" => FIELDS.iter().find(|(name, ..)| *name == size).map(|(_, maze, _)| *maze),
+        _ => None,
+    }
 }
 
 fn spec(id: &'static str, body: Body) -> Spec {
     let (observation_dim, action_dim, model, ends) = match body {
         Body::Point => (2, 2, "locomaze/assets/point.xml", "within 1 of the goal"),
         Body::Ant => (29, 8, "locomaze/assets/ant.xml", "within 0.5 of the goal"),
+        Body::Soccer => (42, 8, "locomaze/assets/ant.xml", "the ball within 0.5 of the goal"),
     };
     Spec {
         id,
@@ -83,7 +147,7 @@ fn spec(id: &'static str, body: Body) -> Spec {
     }
 }
 
-fn make(body: Body, maze: Maze, start: [f64; 2], goal: [f64; 2], timing: SuccessTiming) -> Make {
+fn make(body: Body, maze: Maze, places: Places, timing: SuccessTiming) -> Make {
     Box::new(move |spec| {
         let folder = install::ogbench(&Setup::from_process())?;
         let mut xml = Element::read(&folder.join(spec.model))?;
@@ -93,20 +157,32 @@ fn make(body: Body, maze: Maze, start: [f64; 2], goal: [f64; 2], timing: Success
         floor.set("pos", &format!("{x} {y} 0"));
         floor.set("size", &format!("{} {} 0.2", 2 * columns, 2 * rows));
         maze.build(xml.child("worldbody")?);
+        if body == Body::Soccer {
+            xml.child("worldbody")?.children.push(ball());
+        }
         let model = Model::from_xml(&xml.to_xml(), &folder)?;
         let (sizes, radius) = match body {
             Body::Point => ((2, 2, 2), 1.0),
             Body::Ant => ((15, 14, 8), 0.5),
+            Body::Soccer => ((22, 20, 8), 0.5),
         };
         check_sizes(&model, sizes, &folder)?;
-        Ok((model, Box::new(MazeTask { body, start, goal, radius, timing, frame_skip: spec.frame_skip })))
+        Ok((model, Box::new(MazeTask { body, places, radius, timing, frame_skip: spec.frame_skip })))
     })
+}
+
+/// A ball, which rolls and slides.
+fn ball() -> Element {
+    let geom = Element::new("geom").with("name", "ball").with("size", ".25").with("material", "ball");
+    let mut ball = Element::new("body").with("name", "ball").with("pos", "0 0 0.5");
+    ball.children.push(Element::new("freejoint").with("name", "ball_root"));
+    ball.children.push(geom.with("priority", "1").with("conaffinity", "1").with("condim", "6"));
+    ball
 }
 
 struct MazeTask {
     body: Body,
-    start: [f64; 2],
-    goal: [f64; 2],
+    places: Places,
     /// How near the goal counts as there.
     radius: f64,
     timing: SuccessTiming,
@@ -114,8 +190,14 @@ struct MazeTask {
 }
 
 impl MazeTask {
+    /// Whether what has to go to the goal is there.
+    fn is_there(&self, data: &Data, goal: &[f64]) -> bool {
+        let at = if self.body == Body::Soccer { &data.qpos()[BALL] } else { data.qpos() };
+        distance(at, goal) <= self.radius
+    }
+
     fn advance(&self, data: &mut Data, action: Action<'_>) {
-        if self.body == Body::Ant {
+        if self.body != Body::Point {
             write_controls(data, action);
         } else {
             let qpos = data.qpos_mut().iter_mut();
@@ -131,18 +213,22 @@ impl MazeTask {
 
 impl Rules for MazeTask {
     fn begin(&mut self, data: &mut Data, stream: &mut Stream, goal: &mut [f64]) {
-        goal.copy_from_slice(&self.goal);
+        let Places { start, ball, goal: centre } = self.places;
+        goal.copy_from_slice(&centre);
         add_noise(data, stream, (Noise::Uniform(0.1), Noise::Normal(0.1)));
-        let start = self.start.map(|centre| centre + stream.uniform_in(-1.0, 1.0));
-        data.qpos_mut()[..2].copy_from_slice(&start);
+        let mut near = |centre: [f64; 2]| centre.map(|centre| centre + stream.uniform_in(-1.0, 1.0));
+        data.qpos_mut()[..2].copy_from_slice(&near(start));
+        if let Some(ball) = ball {
+            data.qpos_mut()[BALL].copy_from_slice(&near(ball));
+        }
     }
 
     fn step(&mut self, data: &mut Data, action: Action<'_>, goal: &[f64]) -> Outcome {
-        let was_there = distance(data.qpos(), goal) <= self.radius;
+        let was_there = self.is_there(data, goal);
         self.advance(data, action);
         let is_there = match self.timing {
             SuccessTiming::Pre => was_there,
-            SuccessTiming::Post => distance(data.qpos(), goal) <= self.radius,
+            SuccessTiming::Post => self.is_there(data, goal),
         };
         Outcome { reward: f64::from(is_there) - 1.0, terminated: is_there, success: Some(is_there) }
     }
@@ -150,7 +236,7 @@ impl Rules for MazeTask {
     fn observe(&mut self, data: &Data, observation: &mut [f64]) {
         match self.body {
             Body::Point => observation.copy_from_slice(data.qpos()),
-            Body::Ant => concatenate(observation, &[data.qpos(), data.qvel()]),
+            Body::Ant | Body::Soccer => concatenate(observation, &[data.qpos(), data.qvel()]),
         }
     }
 }
