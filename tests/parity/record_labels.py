@@ -16,7 +16,7 @@ import ogbench  # noqa: F401: registers its environments
 from ogbench.relabel_utils import relabel_dataset
 
 ROWS = 60
-FAMILIES = ["pointmaze-medium", "antmaze-large", "antmaze-giant", "antsoccer-arena", "cube-single", "cube-double", "scene", "puzzle-3x3", "puzzle-4x4"]
+FAMILIES = ["pointmaze-medium", "antmaze-large", "antmaze-giant", "antsoccer-arena", "humanoidmaze-large", "cube-single", "cube-double", "scene", "puzzle-3x3", "puzzle-4x4"]
 
 
 def states(env, random):

@@ -25,6 +25,9 @@ pub(crate) trait Rules: Send {
     /// Fills in all of the observation.
     fn observe(&mut self, data: &Data, observation: &mut [f64]);
 
+    /// Computes what a step begins with, where that is more than the simulation's state.
+    fn resume(&mut self, _data: &mut Data) {}
+
     /// Saves or loads what the rules remember of the last step.
     fn state(&mut self, _archive: &mut Archive) -> Result<()> {
         Ok(())
@@ -178,6 +181,7 @@ impl Env for MujocoEnv {
             // The goal may be in the model, which the simulation's state does not hold.
             self.rules.set_goal(&mut self.data, &self.goal);
             self.data.set_state(&simulation);
+            self.rules.resume(&mut self.data);
         }
         archive.item("observation", &mut self.observation[..])?;
         archive.group("rules", |archive| self.rules.state(archive))?;

@@ -140,7 +140,7 @@ fn d4rls_limits_reference_scores_and_goals_are_those_that_it_registers() {
 #[test]
 fn ogbenchs_tasks_are_those_that_it_registers() {
     let table = table("ogbench.csv");
-    assert_eq!(table.len(), 78);
+    assert_eq!(table.len(), 96);
     for (id, row) in table {
         assert_eq!(f64::from(envs::info(&id).unwrap().max_episode_steps), row[0], "{id}");
         let mut env = MujocoEnv::new(&id).unwrap();

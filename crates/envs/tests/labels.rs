@@ -5,11 +5,12 @@ use datasets::npz::{Reader, Values};
 use envs::Labels;
 use std::path::Path;
 
-const FAMILIES: [&str; 9] = [
+const FAMILIES: [&str; 10] = [
     "pointmaze-medium",
     "antmaze-large",
     "antmaze-giant",
     "antsoccer-arena",
+    "humanoidmaze-large",
     "cube-single",
     "cube-double",
     "scene",

@@ -21,6 +21,7 @@ MODEL = {
     "nv": "nv",
     "nu": "nu",
     "nbody": "nbody",
+    "njnt": "njnt",
     "nsite": "nsite",
     "nmocap": "nmocap",
     "nsensordata": "nsensordata",
@@ -30,6 +31,7 @@ MODEL = {
     "body_quat": "body_quat",
     "body_mass": "body_mass",
     "jnt_qposadr": "jnt_qposadr",
+    "jnt_range": "jnt_range",
     "dof_damping": "dof_damping",
     "site_pos": "site_pos",
     "actuator_gainprm": "actuator_gainprm",
@@ -37,6 +39,7 @@ MODEL = {
     "actuator_ctrlrange": "actuator_ctrlrange",
 }
 DATA = {
+    "ncon": "ncon",
     "time": "time",
     "qpos": "qpos",
     "qvel": "qvel",
@@ -46,6 +49,7 @@ DATA = {
     "sensordata": "sensordata",
     "xpos": "xpos",
     "xquat": "xquat",
+    "xmat": "xmat",
     "xipos": "xipos",
     "site_xpos": "site_xpos",
     "site_xmat": "site_xmat",

@@ -51,6 +51,16 @@ impl Data {
         }
     }
 
+    /// `mj_step1`: computes what of a step does not depend on the controls.
+    pub fn step1(&mut self) {
+        self.call(self.model.library.step1);
+    }
+
+    /// `mj_step2`: the rest of a step, after [`Data::step1`] or [`Data::forward`].
+    pub fn step2(&mut self) {
+        self.call(self.model.library.step2);
+    }
+
     /// `mj_rnePostConstraint`: computes `cfrc_ext`, which a step leaves as it was.
     pub fn rne_post_constraint(&mut self) {
         self.call(self.model.library.rne_post_constraint);
@@ -156,6 +166,14 @@ impl Data {
         unsafe { self.raw.byte_add(self.offsets().time).cast::<f64>().read() }
     }
 
+    /// How many contacts there are.
+    #[must_use]
+    pub fn ncon(&self) -> usize {
+        // SAFETY: the offset is that of an `int` in this version's `mjData`.
+        let count = unsafe { self.raw.byte_add(self.offsets().ncon).cast::<std::ffi::c_int>().read() };
+        usize::try_from(count).unwrap_or(0)
+    }
+
     /// Generalised coordinates, `[nq]`.
     #[must_use]
     pub fn qpos(&self) -> &[f64] {
@@ -184,6 +202,12 @@ impl Data {
     #[must_use]
     pub fn xquat(&self) -> &[f64] {
         self.array(self.offsets().xquat, 4 * self.model.nbody())
+    }
+
+    /// Orientations of the bodies' frames, matrices row by row, `[nbody, 9]`.
+    #[must_use]
+    pub fn xmat(&self) -> &[f64] {
+        self.array(self.offsets().xmat, 9 * self.model.nbody())
     }
 
     /// Positions of the sites, `[nsite, 3]`.

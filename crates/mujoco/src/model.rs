@@ -149,6 +149,12 @@ impl Model {
         self.array(self.library.offsets.model.body_mass, self.nbody)
     }
 
+    /// Lowest and highest coordinate of each joint, `[njnt, 2]`.
+    #[must_use]
+    pub fn jnt_range(&self) -> &[f64] {
+        self.array(self.library.offsets.model.jnt_range, 2 * self.size(self.library.offsets.model.njnt))
+    }
+
     /// Lowest and highest control of each actuator, `[nu, 2]`.
     #[must_use]
     pub fn actuator_ctrlrange(&self) -> &[f64] {

@@ -31,6 +31,7 @@ pub(crate) struct ModelOffsets {
     pub(crate) nv: usize,
     pub(crate) nu: usize,
     pub(crate) nbody: usize,
+    pub(crate) njnt: usize,
     pub(crate) nsite: usize,
     pub(crate) nmocap: usize,
     pub(crate) nsensordata: usize,
@@ -40,6 +41,7 @@ pub(crate) struct ModelOffsets {
     pub(crate) body_quat: usize,
     pub(crate) body_mass: usize,
     pub(crate) jnt_qposadr: usize,
+    pub(crate) jnt_range: usize,
     pub(crate) dof_damping: usize,
     pub(crate) site_pos: usize,
     pub(crate) actuator_gainprm: usize,
@@ -50,6 +52,7 @@ pub(crate) struct ModelOffsets {
 /// Fields of `mjData`.
 #[derive(Debug)]
 pub(crate) struct DataOffsets {
+    pub(crate) ncon: usize,
     pub(crate) time: usize,
     pub(crate) qpos: usize,
     pub(crate) qvel: usize,
@@ -59,6 +62,7 @@ pub(crate) struct DataOffsets {
     pub(crate) sensordata: usize,
     pub(crate) xpos: usize,
     pub(crate) xquat: usize,
+    pub(crate) xmat: usize,
     pub(crate) xipos: usize,
     pub(crate) site_xpos: usize,
     pub(crate) site_xmat: usize,
@@ -82,6 +86,7 @@ pub(crate) const ROWS: &[Offsets] = &[Offsets {
         nv: 4,
         nu: 8,
         nbody: 16,
+        njnt: 32,
         nsite: 40,
         nmocap: 208,
         nsensordata: 308,
@@ -91,6 +96,7 @@ pub(crate) const ROWS: &[Offsets] = &[Offsets {
         body_quat: 1464,
         body_mass: 1488,
         jnt_qposadr: 1624,
+        jnt_range: 1720,
         dof_damping: 1832,
         site_pos: 2104,
         actuator_gainprm: 3800,
@@ -98,6 +104,7 @@ pub(crate) const ROWS: &[Offsets] = &[Offsets {
         actuator_ctrlrange: 3824,
     },
     data: DataOffsets {
+        ncon: 161584,
         time: 161616,
         qpos: 161656,
         qvel: 161664,
@@ -107,6 +114,7 @@ pub(crate) const ROWS: &[Offsets] = &[Offsets {
         sensordata: 161768,
         xpos: 161792,
         xquat: 161800,
+        xmat: 161808,
         xipos: 161816,
         site_xpos: 161864,
         site_xmat: 161872,

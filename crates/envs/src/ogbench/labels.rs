@@ -33,10 +33,12 @@ enum Family {
     Puzzle,
 }
 
-const FAMILIES: [(&str, Family); 6] = [
+const FAMILIES: [(&str, Family); 7] = [
     ("pointmaze-", Family::Point),
     ("antmaze-", Family::Ant),
     ("antsoccer-", Family::Soccer),
+    // It is judged as an ant is.
+    ("humanoidmaze-", Family::Ant),
     ("cube-", Family::Cubes),
     ("scene-", Family::Scene),
     ("puzzle-", Family::Puzzle),

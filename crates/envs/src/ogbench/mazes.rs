@@ -1,4 +1,4 @@
-//! PointMaze, AntMaze and AntSoccer (`ogbench/locomaze`): move from one cell to another, or a ball. The reward is −1 until the
+//! PointMaze, AntMaze, HumanoidMaze and AntSoccer (`ogbench/locomaze`): move from one cell to another, or a ball. The reward is −1 until the
 //! goal is reached, which ends the episode.
 //!
 //! The goal's two numbers are its x and y, the centre of the task's cell.
@@ -8,7 +8,7 @@ use crate::maze::{Cell, Maze, distance};
 use crate::mjcf::Element;
 use crate::simulated::{Noise, Outcome, Rules, add_noise, concatenate, write_controls};
 use crate::tasks::{Make, Task, check_sizes, leak};
-use crate::{Action, Spec};
+use crate::{Action, Spec, numpy};
 use mujoco::install::{self, Setup};
 use mujoco::{Data, Model};
 use streams::Stream;
@@ -22,6 +22,8 @@ enum Body {
     Ant,
     /// The ant and a ball, which has to go to the goal.
     Soccer,
+    /// dm_control's humanoid.
+    Humanoid,
 }
 
 /// The ball's x and y in `qpos`, behind the ant's coordinates.
@@ -102,7 +104,7 @@ fn games() -> impl Iterator<Item = Task> {
 }
 
 fn moves() -> impl Iterator<Item = Task> {
-    let bodies = [("pointmaze", Body::Point), ("antmaze", Body::Ant)];
+    let bodies = [("pointmaze", Body::Point), ("antmaze", Body::Ant), ("humanoidmaze", Body::Humanoid)];
     bodies.into_iter().flat_map(|(name, body)| {
         MAZES.into_iter().flat_map(move |(size, maze, ways)| {
             ids(&format!("{name}-{size}"), 1).into_iter().map(move |(id, task, timing)| {
@@ -119,7 +121,9 @@ pub(crate) fn maze(id: &str) -> Option<Maze> {
     let (family, rest) = id.split_once('-')?;
     let (size, _) = rest.split_once("-singletask")?;
     match family {
-        "pointmaze" | "antmaze" => MAZES.iter().find(|(name, ..)| *name == size).map(|(_, maze, _)| *maze),
+        "pointmaze" | "antmaze" | "humanoidmaze" => {
+            MAZES.iter().find(|(name, ..)| *name == size).map(|(_, maze, _)| *maze)
+        }
         "antsoccer" => FIELDS.iter().find(|(name, ..)| *name == size).map(|(_, maze, _)| *maze),
         _ => None,
     }
@@ -130,6 +134,12 @@ fn spec(id: &'static str, body: Body) -> Spec {
         Body::Point => (2, 2, "locomaze/assets/point.xml", "within 1 of the goal"),
         Body::Ant => (29, 8, "locomaze/assets/ant.xml", "within 0.5 of the goal"),
         Body::Soccer => (42, 8, "locomaze/assets/ant.xml", "the ball within 0.5 of the goal"),
+        Body::Humanoid => (69, 21, "locomaze/assets/humanoid.xml", "within 0.5 of the goal"),
+    };
+    let (max_episode_steps, timestep) = match (body, id.contains("-giant-")) {
+        (Body::Humanoid, true) => (4000, 0.005),
+        (Body::Humanoid, false) => (2000, 0.005),
+        _ => (1000, 0.02),
     };
     Spec {
         id,
@@ -138,9 +148,9 @@ fn spec(id: &'static str, body: Body) -> Spec {
         action_dim,
         goal_dim: 2,
         action_limit: 1.0,
-        max_episode_steps: 1000,
+        max_episode_steps,
         frame_skip: 5,
-        dt: 0.02 * 5.0,
+        dt: timestep * 5.0,
         reference_returns: None,
         ends,
         model,
@@ -165,6 +175,7 @@ fn make(body: Body, maze: Maze, places: Places, timing: SuccessTiming) -> Make {
             Body::Point => ((2, 2, 2), 1.0),
             Body::Ant => ((15, 14, 8), 0.5),
             Body::Soccer => ((22, 20, 8), 0.5),
+            Body::Humanoid => ((28, 27, 21), 0.5),
         };
         check_sizes(&model, sizes, &folder)?;
         Ok((model, Box::new(MazeTask { body, places, radius, timing, frame_skip: spec.frame_skip })))
@@ -197,25 +208,81 @@ impl MazeTask {
     }
 
     fn advance(&self, data: &mut Data, action: Action<'_>) {
-        if self.body != Body::Point {
-            write_controls(data, action);
-        } else {
-            let qpos = data.qpos_mut().iter_mut();
-            match action {
-                Action::F32(action) => qpos.zip(action).for_each(|(q, &a)| *q += f64::from(0.2 * a)),
-                Action::F64(action) => qpos.zip(action).for_each(|(q, &a)| *q += 0.2 * a),
+        match self.body {
+            Body::Ant | Body::Soccer => {
+                write_controls(data, action);
+                data.step(self.frame_skip);
             }
-            data.qvel_mut().fill(0.0);
+            Body::Point => {
+                let qpos = data.qpos_mut().iter_mut();
+                match action {
+                    Action::F32(action) => qpos.zip(action).for_each(|(q, &a)| *q += f64::from(0.2 * a)),
+                    Action::F64(action) => qpos.zip(action).for_each(|(q, &a)| *q += 0.2 * a),
+                }
+                data.qvel_mut().fill(0.0);
+                data.step(self.frame_skip);
+            }
+            // As dm_control steps: what is seen belongs to the state at the end.
+            Body::Humanoid => {
+                write_controls(data, action);
+                data.step2();
+                data.step(self.frame_skip - 1);
+                data.step1();
+            }
         }
-        data.step(self.frame_skip);
     }
+}
+
+/// A humanoid anywhere, with any pose that touches nothing: falling, as dm_control's begins.
+fn fall(data: &mut Data, stream: &mut Stream) {
+    let range = data.model().jnt_range()[2..].to_vec();
+    loop {
+        let quat: [f64; 4] = std::array::from_fn(|_| stream.uniform());
+        let norm = quat.iter().map(|x| x * x).sum::<f64>().sqrt();
+        data.qvel_mut().iter_mut().for_each(|v| *v = 0.1 * stream.normal());
+        let qpos = data.qpos_mut();
+        qpos[3..7].iter_mut().zip(quat).for_each(|(q, x)| *q = x / norm);
+        for (q, range) in qpos[7..].iter_mut().zip(range.chunks_exact(2)) {
+            *q = stream.uniform_in(range[0], range[1]);
+        }
+        data.forward();
+        if data.ncon() == 0 {
+            return;
+        }
+    }
+}
+
+/// Bodies of the humanoid whose places are seen.
+const HEAD: usize = 2;
+const TORSO: usize = 1;
+/// Left hand, left foot, right hand, right foot.
+const LIMBS: [usize; 4] = [16, 10, 13, 7];
+
+/// What is seen of a humanoid: x and y, joints, the head's height, limbs as seen from the torso, which way is up, the centre
+/// of mass's velocity, velocities.
+fn see_humanoid(data: &Data, observation: &mut [f64]) {
+    let place = |body: usize| &data.xpos()[3 * body..3 * (body + 1)];
+    let frame = &data.xmat()[9 * TORSO..9 * (TORSO + 1)];
+    let mut limbs = [0.0; 12];
+    for (limb, seen) in LIMBS.into_iter().zip(limbs.chunks_exact_mut(3)) {
+        let away: [f64; 3] = std::array::from_fn(|i| place(limb)[i] - place(TORSO)[i]);
+        for (column, seen) in seen.iter_mut().enumerate() {
+            *seen = numpy::dot(away, std::array::from_fn(|row| frame[3 * row + column]));
+        }
+    }
+    let (qpos, head) = (data.qpos(), [place(HEAD)[2]]);
+    let parts = [&qpos[..2], &qpos[7..], &head, &limbs, &frame[6..], &data.sensordata()[..3], data.qvel()];
+    concatenate(observation, &parts);
 }
 
 impl Rules for MazeTask {
     fn begin(&mut self, data: &mut Data, stream: &mut Stream, goal: &mut [f64]) {
         let Places { start, ball, goal: centre } = self.places;
         goal.copy_from_slice(&centre);
-        add_noise(data, stream, (Noise::Uniform(0.1), Noise::Normal(0.1)));
+        match self.body {
+            Body::Humanoid => fall(data, stream),
+            _ => add_noise(data, stream, (Noise::Uniform(0.1), Noise::Normal(0.1))),
+        }
         let mut near = |centre: [f64; 2]| centre.map(|centre| centre + stream.uniform_in(-1.0, 1.0));
         data.qpos_mut()[..2].copy_from_slice(&near(start));
         if let Some(ball) = ball {
@@ -237,6 +304,13 @@ impl Rules for MazeTask {
         match self.body {
             Body::Point => observation.copy_from_slice(data.qpos()),
             Body::Ant | Body::Soccer => concatenate(observation, &[data.qpos(), data.qvel()]),
+            Body::Humanoid => see_humanoid(data, observation),
+        }
+    }
+
+    fn resume(&mut self, data: &mut Data) {
+        if self.body == Body::Humanoid {
+            data.step1();
         }
     }
 }
