@@ -73,8 +73,11 @@ fn listed(arguments: &[String]) -> Vec<String> {
     list
 }
 
-/// The same data, but of one episode where a script is asked for some.
-fn of_one_episode(arguments: &[String]) -> Vec<String> {
+/// The same data, but of one episode where a script is asked for some; what takes an agent long is listed instead.
+fn generated(arguments: &[String]) -> Vec<String> {
+    if let Some(set) = arguments.iter().find(|word| word.starts_with("gen/") && !word.contains("smoke")) {
+        return ["data", "list", set].map(str::to_owned).to_vec();
+    }
     let mut short = arguments.to_vec();
     if let Some(flag) = short.iter().position(|argument| argument == "--episodes") {
         "1".clone_into(&mut short[flag + 1]);
@@ -88,7 +91,7 @@ fn try_out(arguments: &[String], checkout: &Path) -> Result<(), String> {
         "reproduce" | "train" => plan(arguments),
         // What would be fetched, or may not be here, is listed instead: `tests/data.rs` fetches and verifies.
         "data" if matches!(arguments[1].as_str(), "get" | "verify") => listed(arguments),
-        "data" if arguments[1] == "generate" => of_one_episode(arguments),
+        "data" if arguments[1] == "generate" => generated(arguments),
         "bench" => briefly(arguments),
         _ => arguments.to_vec(),
     };
@@ -134,7 +137,7 @@ fn every_command_shown_works() {
         let page = path.strip_prefix(root()).unwrap().display().to_string();
         shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
     }
-    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env list, env info, env rollout, data list, data get, data verify, data inspect, doctor";
+    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env list, env info, env rollout, data list, data get, data generate, data verify, data inspect, doctor";
     for verb in verbs.split(", ") {
         let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
         let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();

@@ -180,8 +180,7 @@ pub(crate) struct How {
 /// The processes that make runs.
 #[derive(Args, Clone)]
 pub(crate) struct Workers {
-    /// Runs at a time: worker processes, one a core where absent; with `--engine slurm` the tasks of an array, where
-    /// absent as many as Slurm likes
+    /// How many at a time, where absent one a core; on Slurm the tasks of an array, where absent as many as it likes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     /// Seconds between a run's checkpoints; they cost at most 1 % of its time. 0: after every step
