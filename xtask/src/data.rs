@@ -76,7 +76,9 @@ enum Listed<'a> {
 /// Every stand-in that a protocol describes and whose name `is_wanted`.
 fn stand_ins(places: &Places, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed<'static>>> {
     let mut listed = Vec::new();
-    for experiment in &experiments()? {
+    // Published sets can be listed anywhere.
+    let Ok(root) = crate::args::root() else { return Ok(listed) };
+    for experiment in &experiments(&root)? {
         for set in experiment.stand_ins().filter(|set| is_wanted(set)) {
             let recipe = experiment.recipe(set)?.context("a stand-in has a recipe")?;
             // What no script makes is said when it is asked for.
@@ -87,10 +89,9 @@ fn stand_ins(places: &Places, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Li
     Ok(listed)
 }
 
-fn experiments() -> Result<Vec<Experiment>> {
-    let root = crate::args::root()?;
-    let papers = Experiment::papers(&root)?;
-    papers.iter().map(|paper| Experiment::read(&root, paper)).collect()
+fn experiments(root: &Path) -> Result<Vec<Experiment>> {
+    let papers = Experiment::papers(root)?;
+    papers.iter().map(|paper| Experiment::read(root, paper)).collect()
 }
 
 fn list(parts: &[String], open: &Open, json: bool) -> Result<()> {
@@ -176,7 +177,8 @@ fn known(found: &Found) -> String {
 
 /// Makes the named stand-ins, which any paper's protocol may describe, or what the script of a published set does.
 fn generate(wanted: &[String], minari: bool, script: &ScriptArgs, workers: &Workers) -> Result<u8> {
-    let (root, experiments) = (crate::args::root()?, experiments()?);
+    let root = crate::args::root()?;
+    let experiments = experiments(&root)?;
     if wanted.len() > 1 && script.output.is_some() {
         let message = format!("--output names one file, and there are {} sets", wanted.len());
         return Err(BadInput::new(message).help("make them one by one").into());
