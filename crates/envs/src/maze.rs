@@ -183,8 +183,6 @@ pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
-
     use super::*;
 
     const ALL: [Maze; 5] = [Maze::UMAZE, Maze::MEDIUM, Maze::LARGE, Maze::GIANT, Maze::ARENA];

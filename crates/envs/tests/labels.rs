@@ -1,5 +1,4 @@
 //! Rewards and ends of states in a data set against OGBench's relabelling (`tests/parity/record_labels.py`).
-#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use datasets::npz::{Reader, Values};
 use envs::Labels;
