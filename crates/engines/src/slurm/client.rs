@@ -100,10 +100,19 @@ impl Client {
         for same in tasks.chunk_by(|a, b| a.name == b.name) {
             let mut arguments = vec![format!("--name={}", same[0].name)];
             arguments.extend(same.iter().map(|task| task.id.clone()));
-            call("scancel", &arguments, "")?;
+            match call("scancel", &arguments, "") {
+                Err(error) if !is_of_ended_tasks(&error.to_string()) => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }
+}
+
+/// Whether all that `scancel` complains of is that tasks have ended in the meantime: the others it has cancelled.
+fn is_of_ended_tasks(complaint: &str) -> bool {
+    let (all, ended) = ("scancel: error:", "Invalid job id specified");
+    complaint.contains(all) && complaint.matches(all).count() == complaint.matches(ended).count()
 }
 
 /// The task of Slurm's that this process is, if it is one.
@@ -176,5 +185,14 @@ mod tests {
         for line in ["", "reprise", "train|0|12_0|RUNNING|None", "reprise-1f|0|12_0"] {
             assert_eq!(task(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_task_that_ended_before_it_was_cancelled_is_no_failure() {
+        let ended = "scancel: error: Kill job error on job id 32_1: Invalid job id specified";
+        let denied = "scancel: error: Kill job error on job id 32_2: Access/permission denied";
+        assert!(is_of_ended_tasks(&format!("scancel failed (exit status: 1): {ended}; {ended}")));
+        assert!(!is_of_ended_tasks(&format!("scancel failed (exit status: 1): {ended}; {denied}")));
+        assert!(!is_of_ended_tasks("scancel failed (signal: 9)"));
     }
 }
