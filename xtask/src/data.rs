@@ -1,4 +1,4 @@
-//! `data list|get|verify|inspect`.
+//! `data list|get|generate|verify|inspect`.
 
 use crate::args::{DataVerb, PlacesArgs, ScriptArgs, Workers};
 use crate::sets::{self, Workshop};
