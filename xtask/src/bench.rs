@@ -15,7 +15,7 @@ use diagnostics::BadInput;
 use envs::{Env as _, MujocoEnv};
 use experiment::{
     Aggregate, Algorithm, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings, MpdpSettings,
-    Plan, RunConfig, SacSettings, Selection, StopRule,
+    Plan, RunConfig, SacSettings, Selection, StopRule, Units,
 };
 use mujoco::Data;
 use nn::{Head, Mlp, Unit};
@@ -459,6 +459,8 @@ fn iql(config: &RunConfig) -> Option<RunConfig> {
         beta: 3.0,
         weight_limit: 100.0,
         dropout: 0.0,
+        units: Units::Relu,
+        layer_norm: false,
         start_steps: td3.start_steps,
     };
     Some(RunConfig { algorithm: Algorithm::Iql, td3: None, iql: Some(iql), ..config.clone() })

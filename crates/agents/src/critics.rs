@@ -4,7 +4,7 @@
 use crate::Weights;
 use crate::actor::{critic_name, load, theta_from_weights, weights_from_theta};
 use crate::tensors::{Transitions, var};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Head, Mlp, Unit, backward, polyak};
 use state::Archive;
@@ -62,6 +62,12 @@ impl Critics {
         aggregate.of(&self.mlp.forward_beside(s, a, &self.theta_target.as_detached_tensor())?)
     }
 
+    /// min_i Q_θi(s, a) of each of `actions [count, action]` in one state.
+    pub(crate) fn lesser(&self, observation: &[f32], actions: &[f32], count: usize) -> Result<Vec<f32>> {
+        let (s, a) = rows(observation, actions, count, self.theta.device())?;
+        Ok(Aggregate::Min.of(&self.q(&s, &a)?)?.flatten_all()?.to_vec1()?)
+    }
+
     /// θ_i′ ← τ θ_i + (1 − τ) θ_i′. In the reference code this comes before [`Self::update`].
     pub(crate) fn follow(&mut self, tau: f64) -> Result<()> {
         Ok(polyak(&self.theta_target, &self.theta, tau)?)
@@ -99,6 +105,20 @@ impl Critics {
         nn::state(archive, "theta_target", &self.theta_target)?;
         archive.group("critic_optimiser", |archive| self.optimiser.state(archive))
     }
+}
+
+/// One state `count` times, and `values`, which are so many rows.
+pub(crate) fn rows(
+    observation: &[f32],
+    values: &[f32],
+    count: usize,
+    device: &Device,
+) -> Result<(Tensor, Tensor)> {
+    ensure!(values.len().is_multiple_of(count), "{} numbers are not {count} rows", values.len());
+    Ok((
+        Tensor::from_vec(observation.repeat(count), (count, observation.len()), device)?,
+        Tensor::from_slice(values, (count, values.len() / count), device)?,
+    ))
 }
 
 /// λ = 1 / max(mean |q|, 1e-6), which makes a term of values independent of their scale.

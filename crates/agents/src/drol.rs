@@ -8,7 +8,7 @@ use crate::actor::{load, theta_from_weights, weights_from_theta};
 use crate::critics::{Aggregate, Critics, scale_of};
 use crate::fql::act_with;
 use crate::tensors::{Transitions, scalar, var};
-use crate::{Agent, Batch, Metrics, Weights};
+use crate::{Agent, Batch, Metrics, OneStep, Weights};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Head, Mlp, Unit, backward};
@@ -242,8 +242,8 @@ impl Drol {
         self.critics.load_weights(weights)
     }
 
-    fn act_with(&self, observation: &[f32], z: &[f32], action: &mut [f32]) -> Result<()> {
-        act_with(&self.actor, &self.phi, self.action_limit, observation, z, action)
+    fn act_with(&self, observation: &[f32], latents: &[f32], count: usize) -> Result<Vec<f32>> {
+        act_with((&self.actor, &self.phi), self.action_limit, observation, latents, count)
     }
 }
 
@@ -270,16 +270,28 @@ fn draw(stream: &mut Stream, count: usize, dims: usize) -> Vec<f32> {
     z
 }
 
+impl OneStep for Drol {
+    fn draws(&self, observation: &[f32], count: usize, stream: &mut Stream) -> Result<Vec<f32>> {
+        self.act_with(observation, &draw(stream, count, self.action_dim), count)
+    }
+
+    fn values(&self, observation: &[f32], actions: &[f32]) -> Result<Vec<f32>> {
+        self.critics.lesser(observation, actions, actions.len() / self.action_dim)
+    }
+}
+
 impl Agent for Drol {
     /// A draw from the actor, as the authors evaluate it: there is no action without a latent.
     fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let z = draw(&mut self.evaluation, 1, action.len());
-        self.act_with(observation, &z, action)
+        action.copy_from_slice(&self.act_with(observation, &z, 1)?);
+        Ok(())
     }
 
     fn explore(&mut self, _t: u64, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let z = draw(&mut self.exploration, 1, action.len());
-        self.act_with(observation, &z, action)
+        action.copy_from_slice(&self.act_with(observation, &z, 1)?);
+        Ok(())
     }
 
     fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics> {
@@ -287,6 +299,10 @@ impl Agent for Drol {
         let next = draw(&mut self.latents, size, self.action_dim);
         let latents = draw(&mut self.latents, self.config.candidates * size, self.action_dim);
         self.update_with_latents(batch, &next, &latents)
+    }
+
+    fn one_step(&self) -> Option<&dyn OneStep> {
+        Some(self)
     }
 
     /// Those of the network from state and latent.

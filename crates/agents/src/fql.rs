@@ -2,9 +2,9 @@
 //! code.
 
 use crate::actor::{load, theta_from_weights, weights_from_theta};
-use crate::critics::{Aggregate, Critics, scale_of};
+use crate::critics::{Aggregate, Critics, rows, scale_of};
 use crate::tensors::{Transitions, normals, scalar, var};
-use crate::{Agent, Batch, Metrics, Weights};
+use crate::{Agent, Batch, Metrics, OneStep, Weights};
 use anyhow::Result;
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Head, Mlp, Unit, backward};
@@ -193,36 +193,46 @@ impl Fql {
         self.critics.load_weights(weights)
     }
 
-    fn act_with(&self, observation: &[f32], noise: &[f32], action: &mut [f32]) -> Result<()> {
-        act_with(&self.actor, &self.omega, self.action_limit, observation, noise, action)
+    fn act_with(&self, observation: &[f32], noise: &[f32], count: usize) -> Result<Vec<f32>> {
+        act_with((&self.actor, &self.omega), self.action_limit, observation, noise, count)
     }
 }
 
-/// clip(network(s, z)) in one state.
+/// clip(network(s, z)) in one state, of each of `latents [count, action]`.
 pub(crate) fn act_with(
-    actor: &Mlp,
-    theta: &Var,
+    (actor, theta): (&Mlp, &Var),
     action_limit: f64,
     observation: &[f32],
-    latent: &[f32],
-    action: &mut [f32],
-) -> Result<()> {
-    let row = |values: &[f32]| Tensor::from_slice(values, (1, values.len()), theta.device());
-    let a = actor.forward_beside(&row(observation)?, &row(latent)?, &theta.as_detached_tensor())?;
-    action.copy_from_slice(&a.clamp(-action_limit, action_limit)?.flatten_all()?.to_vec1::<f32>()?);
-    Ok(())
+    latents: &[f32],
+    count: usize,
+) -> Result<Vec<f32>> {
+    let (s, z) = rows(observation, latents, count, theta.device())?;
+    let a = actor.forward_beside(&s, &z, &theta.as_detached_tensor())?;
+    Ok(a.clamp(-action_limit, action_limit)?.flatten_all()?.to_vec1()?)
+}
+
+impl OneStep for Fql {
+    fn draws(&self, observation: &[f32], count: usize, stream: &mut Stream) -> Result<Vec<f32>> {
+        self.act_with(observation, &normals(stream, count * self.action_dim), count)
+    }
+
+    fn values(&self, observation: &[f32], actions: &[f32]) -> Result<Vec<f32>> {
+        self.critics.lesser(observation, actions, actions.len() / self.action_dim)
+    }
 }
 
 impl Agent for Fql {
     /// A draw from the one-step policy: it has no action without noise.
     fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let noise = normals(&mut self.evaluation, action.len());
-        self.act_with(observation, &noise, action)
+        action.copy_from_slice(&self.act_with(observation, &noise, 1)?);
+        Ok(())
     }
 
     fn explore(&mut self, _t: u64, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let noise = normals(&mut self.exploration, action.len());
-        self.act_with(observation, &noise, action)
+        action.copy_from_slice(&self.act_with(observation, &noise, 1)?);
+        Ok(())
     }
 
     fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics> {
@@ -231,6 +241,10 @@ impl Agent for Fql {
         let [next, start, action] = [(); 3].map(|()| normals(stream, size * self.action_dim));
         let time: Vec<f32> = (0..size).map(|_| stream.uniform() as f32).collect();
         self.update_with_noise(batch, &FqlNoise { next: &next, start: &start, time: &time, action: &action })
+    }
+
+    fn one_step(&self) -> Option<&dyn OneStep> {
+        Some(self)
     }
 
     /// Those of the one-step policy's network from state and noise.

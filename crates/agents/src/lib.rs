@@ -35,6 +35,7 @@ pub use td3::{Td3, Td3Config};
 use anyhow::Result;
 use state::Archive;
 use std::collections::BTreeMap;
+use streams::Stream;
 
 /// What the training loop asks of an agent.
 pub trait Agent {
@@ -70,6 +71,11 @@ pub trait Agent {
         false
     }
 
+    /// This agent as a policy from state and latent with its critics, if it is one: for a picture.
+    fn one_step(&self) -> Option<&dyn OneStep> {
+        None
+    }
+
     /// Learns what it learns from all of replay at once, the oldest transition first: a model.
     ///
     /// # Errors
@@ -98,6 +104,21 @@ pub trait Agent {
     /// # Errors
     /// If what is loaded does not fit the agent.
     fn state(&mut self, archive: &mut Archive) -> Result<()>;
+}
+
+/// A policy that is one network from state and latent, and its critics.
+pub trait OneStep {
+    /// `count` actions in one state, a draw of `stream` each, `[count, action]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn draws(&self, observation: &[f32], count: usize, stream: &mut Stream) -> Result<Vec<f32>>;
+
+    /// What `actions [count, action]` are worth in one state: the lesser of both critics' values, `[count]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn values(&self, observation: &[f32], actions: &[f32]) -> Result<Vec<f32>>;
 }
 
 /// Transitions drawn from replay, row-major: `[size, observation]`, `[size, action]`, `[size]`.

@@ -3,7 +3,8 @@
 //! Of D4RL's layout the rules are those of its `qlearning_dataset`: s′ is the next row's s whatever
 //! `next_observations` says, a row that time ended has none and is left out, and so is the last row; a terminal row
 //! keeps the s′ that it happens to have. In AntMaze `terminals` mark rows at the goal, which end no episode.
-//! Of OGBench's layout the last row of each episode is only the s′ of the row before it.
+//! Of OGBench's layout the last row of each episode is only the s′ of the row before it. What was done in an s′ that has
+//! no transition of its own is kept too.
 
 use crate::replay::Replay;
 use crate::source::{Layout, Rows, Source};
@@ -81,7 +82,7 @@ pub fn load_labelled(
     for _ in 0..rows {
         let (s, a) = steps.next()?;
         if let Some(step) = before.take() {
-            step.push(&mut replay, s);
+            step.push(&mut replay, s, a);
         }
         ended = ends.next()?[0] != 0.0;
         let more = more.iter_mut().map(Rows::next).collect::<Result<Vec<_>>>()?;
@@ -110,7 +111,7 @@ fn d4rl(source: &mut Source, expected: &Expected) -> Result<Replay> {
     for _ in 0..rows {
         let (s, a) = steps.next()?;
         if let Some(step) = before.take() {
-            step.push(&mut replay, s);
+            step.push(&mut replay, s, a);
         }
         let reward = rewards.next()?[0];
         let terminal = terminals.next()?[0] != 0.0;
@@ -159,8 +160,10 @@ struct Step {
 }
 
 impl Step {
-    fn push(self, replay: &mut Replay, next: &[f32]) {
+    /// Into `replay`, with s′ and a′, the next row's.
+    fn push(self, replay: &mut Replay, next: &[f32], next_a: &[f32]) {
         replay.push(&self.s, &self.a, self.reward, self.terminal, next);
+        replay.end_with(next_a);
     }
 }
 

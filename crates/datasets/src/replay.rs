@@ -24,6 +24,10 @@ pub struct Replay {
     last: Vec<f32>,
     /// s′ of the rows after which an episode was left, by row.
     left: HashMap<usize, Vec<f32>>,
+    /// What was done in the s′ of the row that was pushed last, where a data set has it; else empty.
+    last_action: Vec<f32>,
+    /// The same of the rows after which an episode was left, by row.
+    left_actions: HashMap<usize, Vec<f32>>,
 }
 
 /// A transition as replay holds it.
@@ -54,9 +58,17 @@ pub struct Drawn {
     pub not_terminal: Vec<f32>,
     /// s′, `[size, observation]`.
     pub next_observations: Vec<f32>,
+    /// a′, the data's action in s′, `[size, action]`, for learners that ask for it: see [`Self::with_next_actions`].
+    pub next_actions: Option<Vec<f32>>,
 }
 
 impl Drawn {
+    /// Empty, and for draws of next actions too.
+    #[must_use]
+    pub fn with_next_actions() -> Self {
+        Self { next_actions: Some(Vec::new()), ..Self::default() }
+    }
+
     /// Puts the transitions of `other` after these.
     pub fn append(&mut self, other: &Self) {
         self.observations.extend_from_slice(&other.observations);
@@ -64,6 +76,9 @@ impl Drawn {
         self.rewards.extend_from_slice(&other.rewards);
         self.not_terminal.extend_from_slice(&other.not_terminal);
         self.next_observations.extend_from_slice(&other.next_observations);
+        if let (Some(these), Some(those)) = (&mut self.next_actions, &other.next_actions) {
+            these.extend_from_slice(those);
+        }
     }
 }
 
@@ -71,8 +86,18 @@ impl Replay {
     /// An empty buffer for `capacity` transitions.
     #[must_use]
     pub fn new((observation_dim, action_dim): (usize, usize), capacity: usize) -> Self {
-        let (rows, last, left) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { observation_dim, action_dim, capacity, pushed: 0, complete_from: 0, rows, last, left }
+        Self {
+            observation_dim,
+            action_dim,
+            capacity,
+            pushed: 0,
+            complete_from: 0,
+            rows: Vec::new(),
+            last: Vec::new(),
+            left: HashMap::new(),
+            last_action: Vec::new(),
+            left_actions: HashMap::new(),
+        }
     }
 
     /// Claims the memory of all `capacity` transitions now.
@@ -200,6 +225,7 @@ impl Replay {
     fn place(&mut self, row: impl Iterator<Item = f32>) -> usize {
         let (index, width) = (self.pushed % self.capacity, self.width());
         self.left.remove(&index);
+        self.left_actions.remove(&index);
         if self.rows.len() < self.capacity * width {
             self.rows.extend(row);
         } else {
@@ -235,12 +261,23 @@ impl Replay {
                 self.rows[(previous + 1) * width - 1] = 1.0;
             } else {
                 self.left.insert(previous, self.last.clone());
+                if !self.last_action.is_empty() {
+                    self.left_actions.insert(previous, self.last_action.clone());
+                }
             }
+            self.last_action.clear();
         }
         let not_terminal = if terminal { 0.0 } else { 1.0 };
         self.place(s.iter().chain(a).copied().chain([r, not_terminal, 0.0]));
         self.last.clear();
         self.last.extend_from_slice(next_s);
+    }
+
+    /// Keeps a′ of the row that was pushed last: what was done in its s′, for where no row of its own follows.
+    pub fn end_with(&mut self, a: &[f32]) {
+        debug_assert_eq!(a.len(), self.action_dim);
+        self.last_action.clear();
+        self.last_action.extend_from_slice(a);
     }
 
     /// Whether the row after this one begins in its s′.
@@ -257,6 +294,24 @@ impl Replay {
         self.left.get(&index).unwrap_or(&self.last)
     }
 
+    /// a′ of a row that is held, if it is known.
+    fn next_action(&self, index: usize) -> Option<&[f32]> {
+        if self.is_followed(index) {
+            let next = self.row((index + 1) % self.capacity);
+            return Some(&next[self.observation_dim..][..self.action_dim]);
+        }
+        let was_left = self.left.contains_key(&index);
+        let action = if was_left { self.left_actions.get(&index) } else { Some(&self.last_action) };
+        action.map(Vec::as_slice).filter(|a| !a.is_empty())
+    }
+
+    /// Transitions that go on, and of which a′ is not known.
+    #[must_use]
+    pub fn without_next_action(&self) -> usize {
+        let goes_on = |index: &usize| self.transition(*index).not_terminal > 0.0;
+        (0..self.len()).filter(goes_on).filter(|index| self.next_action(*index).is_none()).count()
+    }
+
     /// Draws `size` transitions into `drawn`.
     ///
     /// # Panics
@@ -271,10 +326,11 @@ impl Replay {
     }
 
     fn take(&self, indices: impl Iterator<Item = usize>, drawn: &mut Drawn) {
-        let Drawn { observations, actions, rewards, not_terminal, next_observations } = drawn;
+        let Drawn { observations, actions, rewards, not_terminal, next_observations, next_actions } = drawn;
         for buffer in [&mut *observations, actions, rewards, not_terminal, next_observations] {
             buffer.clear();
         }
+        next_actions.iter_mut().for_each(Vec::clear);
         for index in indices {
             let transition = self.transition(index);
             observations.extend_from_slice(transition.observation);
@@ -282,6 +338,10 @@ impl Replay {
             rewards.push(transition.reward);
             not_terminal.push(transition.not_terminal);
             next_observations.extend_from_slice(transition.next_observation);
+            if let Some(next_actions) = next_actions {
+                // Where the task ended none counts, and any will do.
+                next_actions.extend_from_slice(self.next_action(index).unwrap_or(transition.action));
+            }
         }
     }
 
@@ -316,7 +376,10 @@ impl Replay {
     pub fn map_actions(&mut self, change: impl Fn(f32) -> f32) {
         let (width, place, count) = (self.width(), self.observation_dim, self.action_dim);
         let actions = self.rows.chunks_exact_mut(width).flat_map(|row| &mut row[place..place + count]);
-        actions.for_each(|a| *a = change(*a));
+        actions
+            .chain(self.left_actions.values_mut().flatten())
+            .chain(&mut self.last_action)
+            .for_each(|a| *a = change(*a));
     }
 
     /// Puts `change` of each reward in its place.
@@ -410,6 +473,24 @@ mod tests {
                 s = if stream.index(3) == 0 { [-(i as f32), 0.25] } else { next };
             }
         }
+    }
+
+    /// a′ is the next row's action where that begins in s′, else the one that an episode was said to end with.
+    #[test]
+    fn next_actions_are_the_datas() {
+        let mut replay = Replay::new((1, 1), 8);
+        replay.push(&[0.0], &[0.1], 0.0, false, &[1.0]);
+        replay.push(&[1.0], &[0.2], 0.0, false, &[2.0]);
+        assert_eq!(replay.without_next_action(), 1);
+        replay.end_with(&[0.3]);
+        assert_eq!(replay.without_next_action(), 0);
+        replay.push(&[5.0], &[0.4], 0.0, true, &[6.0]);
+        assert_eq!(replay.without_next_action(), 0, "where the task ended none counts");
+        replay.map_actions(|a| 10.0 * a);
+        let mut drawn = Drawn::with_next_actions();
+        replay.all(&mut drawn);
+        assert_eq!(drawn.actions, [1.0, 2.0, 4.0]);
+        assert_eq!(drawn.next_actions.unwrap(), [2.0, 3.0, 4.0]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! One run, resolved: everything that decides its bytes, and nothing else.
 
-use crate::offline::{DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, PexSettings};
+use crate::offline::{
+    DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, PexSettings, RebracSettings,
+};
 use crate::{check_name, check_schema};
 use diagnostics::BadInput;
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,9 @@ pub struct RunConfig {
     /// FQL's own settings, for the algorithm `fql`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fql: Option<FqlSettings>,
+    /// ReBRAC's own settings, for the algorithm `rebrac`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebrac: Option<RebracSettings>,
     /// DROL's own settings, for the algorithm `drol`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drol: Option<DrolSettings>,
@@ -125,6 +130,8 @@ pub enum Algorithm {
     Pex,
     /// Park, Li and Levine 2025.
     Fql,
+    /// Tarasov et al. 2023.
+    Rebrac,
     /// Mu et al. 2026.
     Drol,
 }
@@ -139,6 +146,7 @@ impl Algorithm {
             Self::Iql => &["iql"],
             Self::Pex => &["iql", "pex"],
             Self::Fql => &["fql"],
+            Self::Rebrac => &["rebrac"],
             Self::Drol => &["drol"],
         }
     }
@@ -153,6 +161,7 @@ impl Algorithm {
             Self::Iql => "iql",
             Self::Pex => "pex",
             Self::Fql => "fql",
+            Self::Rebrac => "rebrac",
             Self::Drol => "drol",
         }
     }
@@ -168,6 +177,7 @@ impl Algorithm {
             Self::Iql => "IQL",
             Self::Pex => "PEX",
             Self::Fql => "FQL",
+            Self::Rebrac => "ReBRAC",
             Self::Drol => "DROL",
         }
     }
@@ -498,8 +508,9 @@ impl RunConfig {
         let sac = self.sac.as_ref().map(|sac| &sac.hidden);
         let iql = self.iql.as_ref().map(|iql| &iql.hidden);
         let fql = self.fql.as_ref().map(|fql| &fql.hidden);
+        let rebrac = self.rebrac.as_ref().map(|rebrac| &rebrac.hidden);
         let drol = self.drol.as_ref().map(|drol| &drol.hidden);
-        td3.or(sac).or(iql).or(fql).or(drol).map_or(&[], Vec::as_slice)
+        td3.or(sac).or(iql).or(fql).or(rebrac).or(drol).map_or(&[], Vec::as_slice)
     }
 
     /// The number at `setting`, such as `drol.candidates`, if there is one.

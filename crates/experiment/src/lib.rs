@@ -11,6 +11,7 @@ mod plan;
 mod protocol;
 mod records;
 mod reference;
+mod scene;
 mod settings;
 mod store;
 
@@ -23,12 +24,13 @@ pub use config::{
 pub use generate::{Behaviour, Collect, Collection, Generate, Join, Joined, Recipe, Rows, STAND_IN};
 pub use offline::{
     Aggregate, DataSettings, DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings,
-    PolicyActions, Rewards,
+    PolicyActions, RebracSettings, Rewards, Units,
 };
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Points, Profile, Protocol, Statistics, Sweep, Task, TaskData};
 pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
 pub use reference::{Reference, Score, Source, SpreadKind};
+pub use scene::{Scene, Spot};
 pub use settings::Settings;
 pub use store::{Locked, Progress, RunState, Store};
 

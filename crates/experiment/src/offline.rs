@@ -80,8 +80,31 @@ pub struct IqlSettings {
     /// Share of the policy's hidden units that an update leaves out.
     #[serde(default)]
     pub dropout: f64,
+    /// The hidden units of all networks.
+    #[serde(default, skip_serializing_if = "Units::is_relu")]
+    pub units: Units,
+    /// Whether hidden layers of critics and value network are normalised.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub layer_norm: bool,
     /// Environment steps before updates begin.
     pub start_steps: u64,
+}
+
+/// Hidden units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Units {
+    /// max(x, 0).
+    #[default]
+    Relu,
+    /// x · Φ(x), by its approximation with tanh.
+    Gelu,
+}
+
+impl Units {
+    fn is_relu(&self) -> bool {
+        *self == Self::Relu
+    }
 }
 
 /// What PEX adds to IQL online.
@@ -136,6 +159,30 @@ pub struct FqlSettings {
     pub alpha: f64,
     /// Whether values in the actor's loss are divided by their mean size.
     pub normalise_q: bool,
+}
+
+/// ReBRAC's settings, by the names of its paper. Noise is in units of the action limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RebracSettings {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// γ.
+    pub discount: f64,
+    /// Share of the online networks in each Polyak step.
+    pub polyak: f64,
+    /// β₁, the weight of the squared distance to the data's action in the actor's loss.
+    pub alpha_actor: f64,
+    /// β₂, what the squared distance to the data's next action takes from the next value.
+    pub alpha_critic: f64,
+    /// Standard deviation of the target policy's noise.
+    pub target_policy_noise: f64,
+    /// Clip of the target policy's noise.
+    pub target_noise_clip: f64,
+    /// Critic updates for each actor update.
+    pub policy_delay: u64,
 }
 
 /// DROL's settings, by the names of its paper.

@@ -210,6 +210,7 @@ pub(crate) fn base(
         iql: settings.iql,
         pex: settings.pex,
         fql: settings.fql,
+        rebrac: settings.rebrac,
         drol: settings.drol,
         replay: settings.replay,
         evaluation: settings.evaluation,

@@ -2,7 +2,7 @@
 
 use crate::generate::{Collect, Generate, Join, STAND_IN};
 use crate::offline::{
-    DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, Rewards,
+    DataUsage, DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, RebracSettings, Rewards,
 };
 use crate::settings::{count, within};
 use crate::{
@@ -67,6 +67,9 @@ pub struct Protocol {
     /// FQL's settings, for every arm of the algorithm `fql`.
     #[serde(default)]
     pub fql: Option<FqlSettings>,
+    /// ReBRAC's settings, for every arm of the algorithm `rebrac`.
+    #[serde(default)]
+    pub rebrac: Option<RebracSettings>,
     /// DROL's settings, for every arm of the algorithm `drol`.
     #[serde(default)]
     pub drol: Option<DrolSettings>,

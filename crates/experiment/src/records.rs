@@ -9,9 +9,10 @@
 //! | `provenance.toml` | [`Provenance`]: what trained it |
 //! | `timing.toml` | [`Timing`]: everything that a clock touched |
 //! | `expert.toml`, `policy.safetensors` | of an expert: its score, its weights |
+//! | `scene.csv` | [`Scene`]: of a policy from state and latent that learned from data alone |
 //! | `networks.safetensors` | of a run that others start from: all its networks |
 
-use crate::{RunConfig, check_schema};
+use crate::{RunConfig, Scene, check_schema};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::de::DeserializeOwned;
@@ -141,7 +142,7 @@ fn parse_row(line: &str, episodes: usize) -> Result<Row, String> {
 
 const RESTORE: &str = "the record is damaged: restore it with git, or delete its directory and run again";
 
-fn damaged(file: &str, line: usize, what: &str) -> BadInput {
+pub(crate) fn damaged(file: &str, line: usize, what: &str) -> BadInput {
     BadInput::new(format!("{file}:{line}: {what}")).help(RESTORE)
 }
 
@@ -266,6 +267,8 @@ pub struct Run {
     pub timing: Timing,
     /// Its score, if it is an expert's.
     pub expert: Option<Expert>,
+    /// What it does in one state, where that was recorded.
+    pub scene: Option<Scene>,
 }
 
 impl Run {
@@ -288,8 +291,21 @@ impl Run {
         if let Some(expert) = &expert {
             finite(directory, "expert.toml", &[expert.chosen_return, expert.score, expert.score_std])?;
         }
-        let run =
-            Self { directory: directory.to_owned(), config, evaluations, training, status, timing, expert };
+        let scene = directory.join("scene.csv");
+        let scene = scene.exists().then(|| {
+            let (file, text) = read(&scene)?;
+            Scene::parse(&file, &text)
+        });
+        let run = Self {
+            directory: directory.to_owned(),
+            config,
+            evaluations,
+            training,
+            status,
+            timing,
+            expert,
+            scene: scene.transpose()?,
+        };
         let ends = run.evaluations.rows.last().map(|row| row.step);
         if run.config.expert.is_none() && ends != Some(run.config.steps) {
             let file = directory.join("evals.csv").display().to_string();

@@ -1,6 +1,6 @@
 //! What a run is set to, and where a task, a profile or an arm departs from it.
 
-use crate::offline::{DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings};
+use crate::offline::{DrolSettings, FqlSettings, IqlSettings, OfflineSettings, PexSettings, RebracSettings};
 use crate::{Algorithm, Evaluation, MpdpSettings, Protocol, ReplaySettings, SacSettings, Td3Settings};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -27,6 +27,9 @@ pub struct Settings {
     /// FQL's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fql: Option<FqlSettings>,
+    /// ReBRAC's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebrac: Option<RebracSettings>,
     /// DROL's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drol: Option<DrolSettings>,
@@ -48,6 +51,7 @@ impl Settings {
             iql: protocol.iql.clone(),
             pex: protocol.pex.clone(),
             fql: protocol.fql.clone(),
+            rebrac: protocol.rebrac.clone(),
             drol: protocol.drol.clone(),
             offline: protocol.offline.clone(),
             replay: protocol.replay.clone(),
@@ -73,6 +77,7 @@ impl Settings {
             "iql" => self.iql.is_some(),
             "pex" => self.pex.is_some(),
             "fql" => self.fql.is_some(),
+            "rebrac" => self.rebrac.is_some(),
             "drol" => self.drol.is_some(),
             _ => self.sac.is_some(),
         };
@@ -89,6 +94,7 @@ impl Settings {
             iql: self.iql.filter(|_| takes("iql")),
             pex: self.pex.filter(|_| takes("pex")),
             fql: self.fql.filter(|_| takes("fql")),
+            rebrac: self.rebrac.filter(|_| takes("rebrac")),
             drol: self.drol.filter(|_| takes("drol")),
             ..self
         }
@@ -138,6 +144,17 @@ impl Settings {
             within("fql.alpha", fql.alpha, 0.0, 1e9)?;
             count("fql.flow_steps", fql.flow_steps as u64, 65_536)?;
             layers("fql.hidden", &fql.hidden)?;
+        }
+        if let Some(rebrac) = &self.rebrac {
+            within("rebrac.discount", rebrac.discount, 0.0, 1.0)?;
+            within("rebrac.polyak", rebrac.polyak, 0.0, 1.0)?;
+            within("rebrac.learning_rate", rebrac.learning_rate, 0.0, 1.0)?;
+            within("rebrac.alpha_actor", rebrac.alpha_actor, 0.0, 1e9)?;
+            within("rebrac.alpha_critic", rebrac.alpha_critic, 0.0, 1e9)?;
+            within("rebrac.target_policy_noise", rebrac.target_policy_noise, 0.0, 10.0)?;
+            within("rebrac.target_noise_clip", rebrac.target_noise_clip, 0.0, 10.0)?;
+            count("rebrac.policy_delay", rebrac.policy_delay, u64::MAX)?;
+            layers("rebrac.hidden", &rebrac.hidden)?;
         }
         if let Some(drol) = &self.drol {
             within("drol.discount", drol.discount, 0.0, 1.0)?;

@@ -1,7 +1,7 @@
 //! Pictures as a paper prints them: a grid of panels over one legend, as SVG and as PNG.
 //!
-//! A panel holds curves (learning curves, performance profiles, sweeps) or rows (estimates with their intervals). Both
-//! files repeat byte for byte. Text is set in DejaVu Sans (Bitstream Vera licence), which the program carries; an SVG
+//! A panel holds curves (learning curves, performance profiles, sweeps), rows (estimates with their intervals) or a plane
+//! (values over a square, and points in it). Both files repeat byte for byte. Text is set in DejaVu Sans (Bitstream Vera licence), which the program carries; an SVG
 //! viewer that lacks it falls back to Verdana, whose widths are nearly the same. Sizes are in points (1/72 inch).
 
 mod axis;
@@ -10,6 +10,7 @@ mod curves;
 mod layout;
 mod legend;
 mod panel;
+mod plane;
 mod rows;
 mod text;
 
@@ -89,6 +90,8 @@ pub enum Marks {
     Curves(Vec<Curve>),
     /// Estimates along the horizontal axis, one below the other, from the top.
     Rows(Vec<Row>),
+    /// Values over a square.
+    Plane(Plane),
 }
 
 impl Default for Marks {
@@ -98,20 +101,62 @@ impl Default for Marks {
 }
 
 impl Panel {
-    /// The curves; none where the panel holds rows.
+    /// The curves; none where the panel holds something else.
     fn curves(&self) -> &[Curve] {
         match &self.marks {
             Marks::Curves(curves) => curves,
-            Marks::Rows(_) => &[],
+            Marks::Rows(_) | Marks::Plane(_) => &[],
         }
     }
 
-    /// The rows; none where the panel holds curves.
+    /// The rows; none where the panel holds something else.
     fn rows(&self) -> &[Row] {
         match &self.marks {
-            Marks::Curves(_) => &[],
             Marks::Rows(rows) => rows,
+            Marks::Curves(_) | Marks::Plane(_) => &[],
         }
+    }
+
+    /// The points in a plane; none where the panel holds something else.
+    fn dots(&self) -> &[Dots] {
+        match &self.marks {
+            Marks::Plane(plane) => &plane.dots,
+            Marks::Curves(_) | Marks::Rows(_) => &[],
+        }
+    }
+}
+
+/// Values over a square about 0, in shades, and points in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plane {
+    /// How far both axes go on either side of 0.
+    pub limit: f64,
+    /// Grid points on a side.
+    pub side: usize,
+    /// A value at each grid point: row by row from the lower left.
+    pub values: Vec<f64>,
+    /// Points; the last are drawn on top.
+    pub dots: Vec<Dots>,
+    /// Lines from point to point, below them.
+    pub links: Vec<[[f64; 2]; 2]>,
+}
+
+/// Points of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dots {
+    /// What they are, for the legend.
+    pub label: String,
+    /// Their colour.
+    pub color: Color,
+    /// Whether they are large, or many.
+    pub large: bool,
+    /// Where they are.
+    pub at: Vec<[f64; 2]>,
+}
+
+impl Dots {
+    fn radius(&self) -> f64 {
+        if self.large { 2.6 } else { 1.1 }
     }
 }
 

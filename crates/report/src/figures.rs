@@ -1,7 +1,9 @@
 //! The pictures of a study: those that say something at its size.
 
 use crate::curves;
-use crate::figure::{Color, Figure, Level, Marks, Panel, Pattern, Row, Scale, ScaleKind, default_columns};
+use crate::figure::{
+    Color, Dots, Figure, Level, Marks, Panel, Pattern, Plane, Row, Scale, ScaleKind, default_columns,
+};
 use crate::number::grouped;
 use crate::pictures::{
     Arm, Caption, Course, Picture, Setting, aggregates, improvement, profiles, sample_efficiency,
@@ -9,7 +11,7 @@ use crate::pictures::{
 use crate::results::{FINAL, FinalScore, final_scores};
 use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::verdicts::{Answer, ReadingAnswer};
-use experiment::Threshold;
+use experiment::{Scene, Spot, Threshold};
 use stats::{RunScore, Scores};
 
 /// Learning curves always; final scores and verdicts where there is something to compare; what speaks of several tasks
@@ -22,6 +24,7 @@ pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
     all.extend(claims(study, answers));
     all.extend(over_tasks(study));
     all.extend(sweep(study));
+    all.extend(scene(study));
     all
 }
 
@@ -327,4 +330,62 @@ fn sweep(study: &Study) -> Option<Picture> {
     let label = algorithm.name().to_uppercase();
     let course = Course { label, color: Color::ALL[0], points, planned };
     Some(crate::pictures::sweep(&setting, &sweep.name, &[course]))
+}
+
+/// What each arm's policy does in one state of its data: of the first task that has such records, each arm's first run.
+fn scene(study: &Study) -> Option<Picture> {
+    let of_arm =
+        |arm: &'_ ArmRuns| arm.runs().find_map(|run| run.scene.clone().map(|scene| (scene, run.config.seed)));
+    let of_task = |task: &'_ TaskRuns| {
+        let arms = task.arms.iter().filter_map(|arm| Some((arm.arm.label.clone(), of_arm(arm)?)));
+        let arms: Vec<(String, (Scene, u64))> = arms.collect();
+        (!arms.is_empty()).then(|| (task.task.title.clone(), arms))
+    };
+    let (task, arms) = study.tasks.iter().find_map(of_task)?;
+    let [x, y] = arms.first()?.1.0.plane;
+    let panel = |(label, (scene, seed)): &(String, (Scene, u64))| Panel {
+        title: label.clone(),
+        note: Some(format!("seed {seed}")),
+        marks: Marks::Plane(plane(scene)),
+        ..Panel::default()
+    };
+    let figure = Figure {
+        title: None,
+        columns: default_columns(arms.len()),
+        panels: arms.iter().map(panel).collect(),
+        x: Scale::new(&format!("Coordinate {x} of the action"), ScaleKind::Tight),
+        y: Scale::new(&format!("Coordinate {y} of the action"), ScaleKind::Tight),
+        companion_label: String::new(),
+    };
+    let text = format!(
+        "{task}: one state of the data, the same for all, at the end of training. Shades: the lesser of both critics' \
+         values, darker is greater, from each panel's least to its greatest; coordinates that are not shown are the data's. \
+         Candidates are the draws among which training would choose, and the line goes from the data's action to the one that \
+         it would: the nearest in all coordinates."
+    );
+    let title = format!("What policies do in one state, profile {}", study.profile_name);
+    Some(Picture { name: "routing".to_owned(), figure, caption: Caption { title, text } })
+}
+
+fn plane(scene: &Scene) -> Plane {
+    let at = |spot: &Spot| spot.at.map(f64::from);
+    let dots = |label: &str, color, large, spots: &[Spot]| Dots {
+        label: label.to_owned(),
+        color,
+        large,
+        at: spots.iter().map(at).collect(),
+    };
+    let target = at(&scene.data);
+    Plane {
+        limit: scene.grid.iter().map(|spot| f64::from(spot.at[0])).fold(0.0, f64::max),
+        side: scene.side(),
+        values: scene.grid.iter().map(|spot| f64::from(spot.value)).collect(),
+        dots: vec![
+            dots("draws of the policy", Color::Black, false, &scene.draws),
+            dots("candidates", Color::Vermillion, true, &scene.candidates),
+            dots("the candidate that learns", Color::Orange, true, scene.winner.as_slice()),
+            dots("the data's action", Color::Green, true, std::slice::from_ref(&scene.data)),
+        ],
+        links: scene.winner.as_ref().map(|winner| [target, at(winner)]).into_iter().collect(),
+    }
 }

@@ -5,15 +5,16 @@ use crate::mock::Mock;
 use agents::plan::{PlanConfig, Stop};
 use agents::{
     Actor, Agent, Dai, DaiConfig, Drol, DrolConfig, DynamicsConfig, Fql, FqlConfig, Iql, IqlConfig, Mpdp,
-    MpdpConfig, Online, Pex, PexConfig, Sac, SacConfig, Schedule, Td3, Td3Config, Weights,
+    MpdpConfig, Online, Pex, PexConfig, Rebrac, RebracConfig, Sac, SacConfig, Schedule, Td3, Td3Config,
+    Weights,
 };
 use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
 use experiment::{
     Aggregate, Algorithm, DaiSettings, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings,
-    MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RunConfig, SacSettings, ScheduleShape,
-    StopRule, Td3Settings,
+    MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RebracSettings, RunConfig, SacSettings,
+    ScheduleShape, StopRule, Td3Settings, Units,
 };
 use nn::Unit;
 use std::path::Path;
@@ -76,6 +77,10 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
             let settings = config.fql.as_ref().context("the configuration has no `[fql]`")?;
             Ok(Box::new(Fql::new(fql_config(settings), dims, limit, config.seed, &device)?))
         }
+        Algorithm::Rebrac => {
+            let settings = config.rebrac.as_ref().context("the configuration has no `[rebrac]`")?;
+            Ok(Box::new(Rebrac::new(rebrac_config(settings), dims, limit, config.seed, &device)?))
+        }
         Algorithm::Drol => {
             let settings = config.drol.as_ref().context("the configuration has no `[drol]`")?;
             Ok(Box::new(Drol::new(drol_config(settings), dims, limit, config.seed, &device)?))
@@ -136,8 +141,11 @@ fn iql_config(settings: &IqlSettings, policy_decay: Option<u64>) -> IqlConfig {
         beta: settings.beta,
         weight_limit: settings.weight_limit,
         dropout: settings.dropout,
-        unit: Unit::Relu,
-        layer_norm: false,
+        unit: match settings.units {
+            Units::Relu => Unit::Relu,
+            Units::Gelu => Unit::Gelu,
+        },
+        layer_norm: settings.layer_norm,
         clip_actions: true,
     }
 }
@@ -170,6 +178,20 @@ fn fql_config(settings: &FqlSettings) -> FqlConfig {
         flow_steps: settings.flow_steps,
         alpha: settings.alpha,
         normalise_q: settings.normalise_q,
+    }
+}
+
+fn rebrac_config(settings: &RebracSettings) -> RebracConfig {
+    RebracConfig {
+        hidden: settings.hidden.clone(),
+        learning_rate: settings.learning_rate,
+        discount: settings.discount,
+        polyak: settings.polyak,
+        alpha_actor: settings.alpha_actor,
+        alpha_critic: settings.alpha_critic,
+        noise: settings.target_policy_noise,
+        noise_clip: settings.target_noise_clip,
+        policy_delay: settings.policy_delay,
     }
 }
 

@@ -45,7 +45,7 @@ impl Change {
     }
 }
 
-/// How far from the limit FQL's and DROL's authors keep the actions of all data.
+/// How far from the limit FQL's and DROL's authors keep the actions of all data, ReBRAC's too.
 const MARGIN: f32 = 1e-5;
 
 /// The transitions in `file`, as the run `config` learns from them by `settings` in an environment of `spec`.
@@ -62,7 +62,19 @@ pub(crate) fn load(file: &Path, settings: &DataSettings, config: &RunConfig, spe
             offline::load_labelled(file, &expected, &labels.arrays(), &mut label)?
         }
     };
-    if matches!(config.algorithm, Algorithm::Fql | Algorithm::Drol) {
+    if config.rebrac.as_ref().is_some_and(|rebrac| rebrac.alpha_critic > 0.0) {
+        let missing = transitions.without_next_action();
+        if missing > 0 {
+            let message = format!(
+                "{}: of {missing} transitions that go on there is no next action, and ReBRAC's critics learn from it",
+                file.display()
+            );
+            return Err(BadInput::new(message)
+                .help("expected D4RL's layout, or OGBench's; or take `rebrac.alpha_critic = 0`")
+                .into());
+        }
+    }
+    if matches!(config.algorithm, Algorithm::Fql | Algorithm::Rebrac | Algorithm::Drol) {
         let limit = spec.action_limit as f32 - MARGIN;
         transitions.map_actions(|a| a.clamp(-limit, limit));
     }

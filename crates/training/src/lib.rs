@@ -14,6 +14,7 @@ mod mock;
 mod provenance;
 mod rig;
 mod run;
+mod scene;
 mod session;
 
 pub use agent::device;

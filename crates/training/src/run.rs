@@ -155,6 +155,9 @@ pub(crate) fn record(session: &mut Session<'_>, directory: &Path, resumptions: u
     if let Some(networks) = &networks {
         write("networks.safetensors", networks)?;
     }
+    if let Some(scene) = session.scene()? {
+        write("scene.csv", scene.to_csv().as_bytes())?;
+    }
     if let Some(goal) = &session.config.expert {
         let kept = session.kept.as_ref().context("no policy was kept of an expert's run")?;
         let (weights, score) = kept.score(&mut *session.test_env, goal, session.config.seed)?;

@@ -5,12 +5,12 @@ use crate::data::{self, Data};
 use crate::episodes::{observe, play};
 use crate::expert::{Candidate, serialise};
 use crate::log::Log;
-use crate::{Place, agent, provenance};
+use crate::{Place, agent, provenance, scene};
 use agents::{Agent, Batch};
 use anyhow::{Result, bail, ensure};
 use datasets::{Drawn, Replay};
 use envs::{Action, Env};
-use experiment::{Policy, Provenance, Row, RunConfig};
+use experiment::{Algorithm, Policy, Provenance, Row, RunConfig, Scene};
 use state::Archive;
 use std::time::Instant;
 use streams::Stream;
@@ -58,6 +58,10 @@ impl<'a> Session<'a> {
         };
         let steps = if config.is_offline() { 1 } else { usize::try_from(config.steps).unwrap_or(usize::MAX) };
         let dims = (spec.observation_dim, spec.action_dim);
+        let drawn = match config.algorithm {
+            Algorithm::Rebrac => Drawn::with_next_actions(),
+            _ => Drawn::default(),
+        };
         let mut starts = Stream::new(config.seed, "env");
         let mut s = Vec::new();
         env.reset(&mut starts);
@@ -82,8 +86,8 @@ impl<'a> Session<'a> {
             test_env: envs::make(config.environment())?,
             a: vec![0.0; spec.action_dim],
             next_s: Vec::new(),
-            drawn: Drawn::default(),
-            other_half: Drawn::default(),
+            other_half: drawn.clone(),
+            drawn,
         })
     }
 
@@ -140,6 +144,16 @@ impl<'a> Session<'a> {
     /// The agent's networks as a file for another run to start from.
     pub(crate) fn networks(&self) -> Result<Vec<u8>> {
         serialise(&self.agent.publish()?)
+    }
+
+    /// What its policy does in one state of the data that it learned from, if it is one from state and latent.
+    pub(crate) fn scene(&self) -> Result<Option<Scene>> {
+        let (Some(agent), Some(data), true) = (self.agent.one_step(), &self.data, self.config.is_offline())
+        else {
+            return Ok(None);
+        };
+        let candidates = self.config.drol.as_ref().map_or(0, |drol| drol.candidates);
+        scene::scene(agent, &data.transitions, candidates, self.env.spec().action_limit)
     }
 
     /// One step: an update, of a run that learns from a data set alone; else a step of the environment, and its updates
@@ -230,7 +244,7 @@ pub(crate) fn batch(drawn: &Drawn) -> Batch<'_> {
         rewards: &drawn.rewards,
         next_observations: &drawn.next_observations,
         not_terminal: &drawn.not_terminal,
-        next_actions: &[],
+        next_actions: drawn.next_actions.as_deref().unwrap_or_default(),
     }
 }
 

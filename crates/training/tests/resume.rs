@@ -5,7 +5,8 @@
 use experiment::{
     Aggregate, Algorithm, DaiSettings, DataSettings, DataUsage, Device, DrolSettings, ErrorScale, Evaluation,
     ExpertGoal, FqlSettings, IqlSettings, Measure, ModelSettings, MpdpSettings, NoisePlacement, PexSettings,
-    PolicyActions, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule, Td3Settings,
+    PolicyActions, RebracSettings, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule,
+    Td3Settings, Units,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,6 +44,7 @@ fn config(task: &str, seed: u64) -> RunConfig {
         iql: None,
         pex: None,
         fql: None,
+        rebrac: None,
         drol: None,
         replay: ReplaySettings { capacity: 130, batch_size: 16, updates_per_step: 1 },
         evaluation: Evaluation { every: 200, episodes: 1, measure: Measure::Return },
@@ -141,6 +143,8 @@ fn offline() -> RunConfig {
         beta: 3.0,
         weight_limit: 100.0,
         dropout: 0.1,
+        units: Units::Relu,
+        layer_norm: false,
         start_steps: 50,
     };
     let data = DataSettings {
@@ -178,8 +182,8 @@ fn expanded() -> RunConfig {
     RunConfig { arm: "pex".to_owned(), algorithm: Algorithm::Pex, pex: Some(pex), ..fine_tuned() }
 }
 
-/// FQL and DROL on the data set alone.
-fn one_step() -> [RunConfig; 2] {
+/// FQL, ReBRAC and DROL on the data set alone.
+fn one_step() -> [RunConfig; 3] {
     let fql = FqlSettings {
         hidden: vec![16, 16],
         learning_rate: 3e-4,
@@ -189,6 +193,17 @@ fn one_step() -> [RunConfig; 2] {
         flow_steps: 3,
         alpha: 1.0,
         normalise_q: false,
+    };
+    let rebrac = RebracSettings {
+        hidden: vec![16, 16],
+        learning_rate: 3e-4,
+        discount: 0.99,
+        polyak: 0.005,
+        alpha_actor: 0.1,
+        alpha_critic: 0.05,
+        target_policy_noise: 0.2,
+        target_noise_clip: 0.5,
+        policy_delay: 2,
     };
     let drol = DrolSettings {
         hidden: vec![16, 16],
@@ -202,6 +217,7 @@ fn one_step() -> [RunConfig; 2] {
     let offline = RunConfig { iql: None, leaves_networks: false, ..offline() };
     [
         RunConfig { algorithm: Algorithm::Fql, fql: Some(fql), ..offline.clone() },
+        RunConfig { algorithm: Algorithm::Rebrac, rebrac: Some(rebrac), ..offline.clone() },
         RunConfig { algorithm: Algorithm::Drol, drol: Some(drol), ..offline },
     ]
 }
@@ -311,13 +327,14 @@ fn a_run_that_learns_from_data_leaves_the_same_bytes_too() {
     let (first, files) = undisturbed(&offline(), None);
     assert!(files.contains_key("networks.safetensors"));
     let kept = first.record();
-    let [fql, drol] = one_step();
+    let [fql, rebrac, drol] = one_step();
     for (config, needed) in [
         (offline(), None),
         (fine_tuned(), Some(kept.as_path())),
         (expanded(), Some(kept.as_path())),
         (RunConfig { after: None, ..fine_tuned() }, None),
         (fql, None),
+        (rebrac, None),
         (drol, None),
     ] {
         let expected = undisturbed(&config, needed).1;

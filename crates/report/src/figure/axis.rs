@@ -1,6 +1,6 @@
 //! Ranges, ticks and their labels.
 
-use super::{Panel, ScaleKind};
+use super::{Marks, Panel, ScaleKind};
 
 pub(super) const MOST_TICKS: usize = 6;
 /// What a range has beyond the least and the greatest value, by its length.
@@ -81,6 +81,7 @@ pub(super) fn vertical(panel: &Panel, kind: ScaleKind, most: usize) -> Option<Ax
         values.extend(curve.center.iter().chain(&curve.low).chain(&curve.high));
         values.extend(curve.companion.iter().flatten());
     }
+    values.extend(plane(panel));
     match kind {
         ScaleKind::Share => Some(share(most)),
         ScaleKind::Tight => tight(values, most),
@@ -114,7 +115,17 @@ fn across(panel: &Panel) -> Vec<f64> {
         values.extend(panel.levels.iter().map(|level| level.value));
     }
     values.extend(panel.x_end);
+    values.extend(plane(panel));
     values
+}
+
+/// Both ends of a plane's axes.
+fn plane(panel: &Panel) -> impl Iterator<Item = f64> {
+    let limit = match &panel.marks {
+        Marks::Plane(plane) => Some(plane.limit),
+        Marks::Curves(_) | Marks::Rows(_) => None,
+    };
+    limit.into_iter().flat_map(|limit| [-limit, limit])
 }
 
 /// From the first point (or 0 if that is near, or beyond) to the last, or to the panel's own end.

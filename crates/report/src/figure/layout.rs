@@ -105,7 +105,7 @@ impl Layout {
             let members = row * columns..count.min((row + 1) * columns);
             let panel_height = members
                 .clone()
-                .map(|i| panel_height(&figure.panels[i], panel_width * aspect))
+                .map(|i| panel_height(&figure.panels[i], panel_width, panel_width * aspect))
                 .fold(0.0, f64::max);
             let titled = figure.panels[members.clone()].iter().any(is_titled);
             let title_height = if titled { TITLE_HEIGHT } else { UNTITLED_HEIGHT };
@@ -150,9 +150,10 @@ fn shape(columns: usize) -> (f64, f64) {
     }
 }
 
-fn panel_height(panel: &Panel, of_curves: f64) -> f64 {
+fn panel_height(panel: &Panel, width: f64, of_curves: f64) -> f64 {
     match &panel.marks {
         Marks::Curves(_) => of_curves,
+        Marks::Plane(_) => width,
         Marks::Rows(rows) => ESTIMATE_HEIGHT * rows.len().max(1) as f64 + 3.0,
     }
 }
@@ -166,6 +167,7 @@ fn vertical(figure: &Figure, i: usize, first: bool) -> (Option<Axis>, bool) {
     let panel = &figure.panels[i];
     match &panel.marks {
         Marks::Curves(_) => (axis::vertical(panel, figure.y.kind, MOST_TICKS), true),
+        Marks::Plane(_) => (axis::vertical(panel, figure.y.kind, MOST_TICKS), first),
         Marks::Rows(_) => {
             let names = axis::names(panel);
             let told = !first && axis::names(&figure.panels[i - 1]) == names;

@@ -2,7 +2,7 @@
 
 use super::canvas::{Anchor, Canvas, DARK, Ink, MUTED};
 use super::layout::FONT;
-use super::{Color, Figure, Panel, Pattern, Shape, curves, panel, text};
+use super::{Color, Dots, Figure, Panel, Pattern, Shape, curves, panel, plane, text};
 
 const SWATCH: f64 = 17.0;
 const SWATCH_GAP: f64 = 4.0;
@@ -16,6 +16,7 @@ pub(super) const ROW: f64 = 13.0;
 enum Swatch {
     Curve(Color),
     Points(Color),
+    Dots(Color, bool),
     Line(Color, Pattern),
     Companion,
 }
@@ -34,7 +35,7 @@ pub(super) struct Row {
     entries: Vec<(usize, f64)>,
 }
 
-/// Curves first, then levels, then the companion's line. Rows have their names beside them.
+/// Curves first, then points, then levels, then the companion's line. Rows have their names beside them.
 pub(super) fn entries(figure: &Figure) -> Vec<Entry> {
     let curves = figure.panels.iter().flat_map(Panel::curves);
     let levels = figure.panels.iter().flat_map(|panel| &panel.levels);
@@ -52,6 +53,9 @@ pub(super) fn entries(figure: &Figure) -> Vec<Entry> {
     for curve in curves {
         let points = curve.shape == Shape::Points;
         add(&curve.label, if points { Swatch::Points(curve.color) } else { Swatch::Curve(curve.color) });
+    }
+    for dots in figure.panels.iter().flat_map(Panel::dots).filter(|dots| !dots.at.is_empty()) {
+        add(&dots.label, Swatch::Dots(dots.color, dots.large));
     }
     levels.for_each(|level| add(&level.label, Swatch::Line(level.color, level.pattern)));
     if companion {
@@ -121,6 +125,10 @@ fn draw_swatch(canvas: &Canvas<'_>, swatch: Swatch, left: f64, middle: f64) {
             canvas.path(&line, color.into(), curves::CURVE_WIDTH);
             curves::draw_bar(canvas, (center, middle + 4.0), (center, middle - 4.0), color.into());
             canvas.disc((center, middle), curves::MARK_RADIUS, color.into());
+        }
+        Swatch::Dots(color, large) => {
+            let dots = Dots { label: String::new(), color, large, at: Vec::new() };
+            plane::draw_dot(canvas, &dots, (left + SWATCH / 2.0, middle));
         }
         Swatch::Line(color, pattern) => panel::draw_level(canvas, &line, color, pattern),
         Swatch::Companion => canvas.dashed(&line, MUTED, curves::COMPANION_WIDTH, curves::COMPANION_DASH),

@@ -2,7 +2,7 @@
 
 use super::canvas::{Anchor, Canvas, DARK, FAINT, MUTED, Point};
 use super::layout::{FONT, NOTE_FONT, Place, TICK, TICK_GAP, TITLE_FONT};
-use super::{Color, Figure, Marks, Panel, Pattern, curves, rows, text};
+use super::{Color, Figure, Marks, Panel, Pattern, curves, plane, rows, text};
 
 pub(super) const BAND_OPACITY: f64 = 0.18;
 const LEVEL_WIDTH: f64 = 1.1;
@@ -12,7 +12,7 @@ const GRID_WIDTH: f64 = 0.6;
 pub(super) fn draw(canvas: &Canvas<'_>, panel: &Panel, place: &Place, figure: &Figure) {
     draw_titles(canvas, panel, place);
     let of_rows = matches!(panel.marks, Marks::Rows(_));
-    draw_axes(canvas, place, figure, of_rows);
+    draw_axes(canvas, place, figure, &panel.marks);
     for level in &panel.levels {
         let (right, bottom) = (place.left + place.width, place.top + place.height);
         let line = if of_rows {
@@ -25,6 +25,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, panel: &Panel, place: &Place, figure: &F
     let drawn = match &panel.marks {
         Marks::Curves(all) => curves::draw(canvas, all, place),
         Marks::Rows(all) => rows::draw(canvas, all, place),
+        Marks::Plane(plane) => plane::draw(canvas, plane, place),
     };
     if !drawn {
         let middle = (place.left + place.width / 2.0, place.top + place.height / 2.0);
@@ -50,7 +51,8 @@ fn draw_titles(canvas: &Canvas<'_>, panel: &Panel, place: &Place) {
     }
 }
 
-fn draw_axes(canvas: &Canvas<'_>, place: &Place, figure: &Figure, of_rows: bool) {
+fn draw_axes(canvas: &Canvas<'_>, place: &Place, figure: &Figure, marks: &Marks) {
+    let (of_rows, of_curves) = (matches!(marks, Marks::Rows(_)), matches!(marks, Marks::Curves(_)));
     let (left, bottom, right) = (place.left, place.top + place.height, place.left + place.width);
     for (value, label) in place.y.iter().flat_map(|axis| &axis.ticks) {
         let Some(y) = place.down(*value) else { continue };
@@ -74,7 +76,7 @@ fn draw_axes(canvas: &Canvas<'_>, place: &Place, figure: &Figure, of_rows: bool)
     }
     canvas.path(&[(left, place.top), (left, bottom), (right, bottom)], DARK, SPINE_WIDTH);
     // Where something begins at 0 that came after something else.
-    if let Some(x) = place.across(0.0).filter(|x| !of_rows && *x > left) {
+    if let Some(x) = place.across(0.0).filter(|x| of_curves && *x > left) {
         canvas.dashed(&[(x, bottom), (x, place.top)], MUTED, SPINE_WIDTH, [2.4, 1.8]);
     }
     if let Some(label) = &place.x_label {

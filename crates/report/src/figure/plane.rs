@@ -1,0 +1,80 @@
+//! Values over a square in shades, and points in it.
+
+use super::canvas::{Canvas, DARK, Ink, Point};
+use super::layout::Place;
+use super::{Dots, Plane};
+
+/// Steps from the least value to the greatest.
+const SHADES: usize = 12;
+/// Of the least value and of the greatest.
+const LIGHT: [f64; 3] = [250.0, 250.0, 250.0];
+const DEEP: [f64; 3] = [120.0, 146.0, 178.0];
+const LINK_WIDTH: f64 = 0.9;
+/// The rim of a large disc.
+const RIM: f64 = 0.6;
+
+/// Draws the plane. Whether there was anything to draw.
+pub(super) fn draw(canvas: &Canvas<'_>, plane: &Plane, place: &Place) -> bool {
+    let cells = plane.side.saturating_sub(1);
+    let at = |i: usize| plane.limit * (2.0 * i as f64 / cells.max(1) as f64 - 1.0);
+    for row in 0..cells {
+        let shades: Vec<Option<usize>> = (0..cells).map(|column| shade(plane, column, row)).collect();
+        let mut from = 0;
+        // Neighbours of one shade are one rectangle.
+        for run in shades.chunk_by(|a, b| a == b) {
+            let to = from + run.len();
+            if let Some(shade) = run[0] {
+                rectangle(canvas, place, [at(from), at(to)], [at(row), at(row + 1)], ink(shade));
+            }
+            from = to;
+        }
+    }
+    let spot = |[x, y]: [f64; 2]| Some((place.across(x)?, place.down(y)?));
+    for [from, to] in &plane.links {
+        let line: Vec<Point> = [spot(*from), spot(*to)].into_iter().flatten().collect();
+        canvas.path(&line, DARK, LINK_WIDTH);
+    }
+    for dots in &plane.dots {
+        dots.at.iter().filter_map(|at| spot(*at)).for_each(|at| draw_dot(canvas, dots, at));
+    }
+    cells > 0
+}
+
+/// One of `dots`, a large one with a rim.
+pub(super) fn draw_dot(canvas: &Canvas<'_>, dots: &Dots, at: Point) {
+    if dots.large {
+        canvas.disc(at, dots.radius() + RIM, Ink([255, 255, 255], 1.0));
+        canvas.disc(at, dots.radius(), dots.color.into());
+    } else {
+        canvas.disc(at, dots.radius(), Ink(dots.color.rgb(), 0.6));
+    }
+}
+
+/// Which step the mean of a cell's corners falls into.
+fn shade(plane: &Plane, column: usize, row: usize) -> Option<usize> {
+    let value = |i: usize, j: usize| plane.values[j * plane.side + i];
+    let corners = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(i, j)| value(column + i, row + j));
+    let finite = || plane.values.iter().copied().filter(|x| x.is_finite());
+    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let mean = corners.iter().sum::<f64>() / 4.0;
+    let share = if high > low { (mean - low) / (high - low) } else { 0.0 };
+    share.is_finite().then_some(((share * SHADES as f64) as usize).min(SHADES - 1))
+}
+
+fn ink(shade: usize) -> Ink {
+    let share = shade as f64 / (SHADES - 1) as f64;
+    let mut rgb = [0; 3];
+    for (out, (light, deep)) in rgb.iter_mut().zip(LIGHT.into_iter().zip(DEEP)) {
+        *out = (light + share * (deep - light)).round() as u8;
+    }
+    Ink(rgb, 1.0)
+}
+
+fn rectangle(canvas: &Canvas<'_>, place: &Place, [x0, x1]: [f64; 2], [y0, y1]: [f64; 2], ink: Ink) {
+    let corner = |x, y| Some((place.across(x)?, place.down(y)?));
+    let corners = [corner(x0, y0), corner(x1, y0), corner(x1, y1), corner(x0, y1)];
+    let corners: Vec<Point> = corners.into_iter().flatten().collect();
+    if corners.len() == 4 {
+        canvas.area(&corners, ink);
+    }
+}
