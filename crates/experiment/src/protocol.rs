@@ -11,7 +11,7 @@ use crate::{
 use crate::{
     MockSettings, MpdpSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema,
 };
-use crate::{Plan, Selection};
+use crate::{Plan, Selection, Window};
 use anyhow::Result;
 use diagnostics::{BadInput, parse_toml};
 use serde::Deserialize;
@@ -128,6 +128,22 @@ pub struct Statistics {
     pub resamples: usize,
     /// The seed of the bootstrap.
     pub seed: u64,
+    /// A run's final score is its mean over the evaluations within this share of its steps, from the end.
+    #[serde(default = "Statistics::last_twentieth")]
+    pub final_share: f64,
+}
+
+impl Statistics {
+    /// Ten evaluations of a million steps.
+    fn last_twentieth() -> f64 {
+        0.05
+    }
+
+    /// The evaluations of a final score.
+    #[must_use]
+    pub fn final_window(&self) -> Window {
+        Window::Last(self.final_share)
+    }
 }
 
 /// One line of every panel.
@@ -212,6 +228,9 @@ pub struct Task {
     /// The environment's id, where `id` is another.
     #[serde(default)]
     pub environment: Option<String>,
+    /// The group of tasks whose mean the paper gives, if it is in one.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Its data set, where an arm uses one.
     #[serde(default)]
     pub data: Option<TaskData>,
@@ -627,6 +646,7 @@ fn check_protocol(protocol: &Protocol) -> Result<(), String> {
     }
     within("statistics.confidence", protocol.statistics.confidence, 0.5, 0.999)?;
     within("statistics.iqr_factor", protocol.statistics.iqr_factor, 0.0, 100.0)?;
+    within("statistics.final_share", protocol.statistics.final_share, 0.0, 1.0)?;
     count("statistics.resamples", protocol.statistics.resamples as u64, 10_000_000)?;
     for arm in &protocol.arm {
         if let Some(dai) = &arm.dai {

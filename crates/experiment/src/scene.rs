@@ -85,7 +85,9 @@ impl Scene {
                 "draw" => &mut draws,
                 "grid" => &mut grid,
                 other => {
-                    return Err(wrong(format!("`{other}` is none of data, winner, candidate, draw and grid")));
+                    return Err(wrong(format!(
+                        "`{other}` is none of data, winner, candidate, draw and grid"
+                    )));
                 }
             }
             .push(spot);

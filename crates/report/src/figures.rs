@@ -8,7 +8,7 @@ use crate::number::grouped;
 use crate::pictures::{
     Arm, Caption, Course, Picture, Setting, aggregates, improvement, profiles, sample_efficiency,
 };
-use crate::results::{FINAL, FinalScore, final_scores};
+use crate::results::{FinalScore, final_scores, in_words};
 use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::verdicts::{Answer, ReadingAnswer};
 use experiment::{Scene, Spot, Threshold};
@@ -23,6 +23,7 @@ pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
     all.extend(scores(study));
     all.extend(claims(study, answers));
     all.extend(over_tasks(study));
+    all.extend(groups(study));
     all.extend(sweep(study));
     all.extend(scene(study));
     all
@@ -124,9 +125,9 @@ fn scores(study: &Study) -> Option<Picture> {
         .map(|score| format!("{} {} {}/{} runs", score.task, score.label, score.runs.len(), score.planned))
         .collect();
     let text = format!(
-        "Line: median over runs of each run's mean over the last twentieth of its evaluations; discs: the runs; bar: \
-         {} % percentile bootstrap interval of that median ({} resamples), which at so few runs covers less than it \
-         says. {}.",
+        "Line: median over runs of each run's mean over {}; discs: the runs; bar: {} % percentile bootstrap interval of that \
+         median ({} resamples), which at so few runs covers less than it says. {}.",
+        in_words(statistics.final_window()),
         grouped(100.0 * statistics.confidence, 0),
         grouped(statistics.resamples as f64, 0),
         counts.join("; ")
@@ -211,7 +212,8 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
     let arms: Option<Vec<Arm>> = (0..arm_count).map(|i| arm(study, i)).collect();
     let Some(arms) = arms else { return Vec::new() };
     let (of, divided_by) = units(study);
-    let score = format!("a run's {of} over the last twentieth of its evaluations, divided by {divided_by}");
+    let window = in_words(study.experiment.protocol.statistics.final_window());
+    let score = format!("a run's {of} over {window}, divided by {divided_by}");
     let at_end = Setting {
         title: None,
         tasks: &tasks,
@@ -234,6 +236,73 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
     pictures
 }
 
+/// Each arm's mean over a group of tasks, a panel a group, with the published means of arms that have one.
+fn groups(study: &Study) -> Option<Picture> {
+    let mut names: Vec<&str> = study.tasks.iter().filter_map(|task| task.task.group.as_deref()).collect();
+    names.dedup();
+    let panels: Vec<Panel> = names.into_iter().filter_map(|name| group(study, name)).collect();
+    let arms = study.tasks.first()?.arms.len();
+    if panels.is_empty() || arms < 2 {
+        return None;
+    }
+    let figure = Figure {
+        title: None,
+        columns: default_columns(panels.len()),
+        panels,
+        x: Scale::new(study.measure(), ScaleKind::Value),
+        y: Scale::new("", ScaleKind::Value),
+        companion_label: String::new(),
+    };
+    let statistics = &study.experiment.protocol.statistics;
+    let text = format!(
+        "Line: mean over a group's tasks of each task's mean over runs, a run's score being its mean over {}; bar: {} % \
+         percentile interval of a stratified bootstrap over runs ({} resamples), none where a task has one run only. Dotted: \
+         published means of the whole group, in the arm's colour.",
+        in_words(statistics.final_window()),
+        grouped(100.0 * statistics.confidence, 0),
+        grouped(statistics.resamples as f64, 0),
+    );
+    let title = format!("Groups of tasks, profile {}", study.profile_name);
+    Some(Picture { name: "groups".to_owned(), figure, caption: Caption { title, text } })
+}
+
+/// The panel of one group; nothing where an arm lacks runs on one of its tasks.
+fn group(study: &Study, name: &str) -> Option<Panel> {
+    let is_member = |task: &&TaskRuns| task.task.group.as_deref() == Some(name);
+    let members: Vec<&TaskRuns> = study.tasks.iter().filter(is_member).collect();
+    let all =
+        study.experiment.protocol.task.iter().filter(|task| task.group.as_deref() == Some(name)).count();
+    let is_whole = members.len() == all;
+    let arms = || members[0].arms.iter().zip(curves::colors(members[0].arms.len())).enumerate();
+    let row = |(i, (arm, color)): (usize, (&ArmRuns, Color))| {
+        let scores = final_of(study, members.iter().map(|task| (&task.arms[i], 1.0)))?;
+        let [center, low, high] = estimate(study, &scores);
+        let interval = low.is_finite().then_some([low, high]);
+        Some(Row { label: arm.arm.label.clone(), color, center, interval, runs: Vec::new() })
+    };
+    let level = |(_, (arm, color)): (usize, (&ArmRuns, Color))| {
+        let of = |source: &&experiment::Source| source.algorithm == arm.arm.label;
+        let mut scores =
+            study.experiment.reference.source.iter().filter(of).flat_map(|source| &source.scores);
+        let value = scores.find(|score| score.task == name)?.value;
+        Some(Level { label: String::new(), color, pattern: Pattern::Dotted, value })
+    };
+    Some(Panel {
+        title: name.to_owned(),
+        note: (!is_whole).then(|| format!("{} of {all} tasks", members.len())),
+        marks: Marks::Rows(arms().map(row).collect::<Option<_>>()?),
+        levels: arms().filter(|_| is_whole).filter_map(level).collect(),
+        ..Panel::default()
+    })
+}
+
+/// The mean over tasks, with its interval's ends; these are NaN where there is none.
+fn estimate(study: &Study, scores: &Scores) -> [f64; 3] {
+    let statistics = &study.experiment.protocol.statistics;
+    let setting = Setting { title: None, tasks: &[], score: "", statistics };
+    setting.estimate(scores, &|draw| scores.aggregate(stats::Aggregate::Mean, draw))
+}
+
 /// What is divided by what, so that tasks can be joined.
 fn units(study: &Study) -> (&'static str, &'static str) {
     match study.tasks.first().and_then(|task| task.task.points) {
@@ -254,16 +323,17 @@ fn members(study: &Study, i: usize) -> impl Iterator<Item = (&ArmRuns, f64)> {
 
 fn arm(study: &Study, i: usize) -> Option<Arm> {
     let (label, color, planned) = identity(study, i)?;
-    Some(Arm { label, color, scores: final_of(members(study, i))?, planned })
+    Some(Arm { label, color, scores: final_of(study, members(study, i))?, planned })
 }
 
 /// What runs scored at their end, each in its task's unit.
-fn final_of<'a>(members: impl Iterator<Item = (&'a ArmRuns, f64)>) -> Option<Scores> {
+fn final_of<'a>(study: &Study, members: impl Iterator<Item = (&'a ArmRuns, f64)>) -> Option<Scores> {
+    let window = study.experiment.protocol.statistics.final_window();
     let runs = |(arm, unit): (&ArmRuns, f64)| -> Option<Vec<RunScore>> {
         if unit.is_nan() || unit <= 0.0 {
             return None;
         }
-        arm.window_means(FINAL, None)?.into_iter().map(|score| RunScore::new(score / unit)).collect()
+        arm.window_means(window, None)?.into_iter().map(|score| RunScore::new(score / unit)).collect()
     };
     Scores::new(members.map(runs).collect::<Option<Vec<_>>>()?)
 }
@@ -316,7 +386,7 @@ fn sweep(study: &Study) -> Option<Picture> {
             continue;
         }
         planned = planned.max(runs().count());
-        points.push((values[0], final_of(members(study, i))?));
+        points.push((values[0], final_of(study, members(study, i))?));
     }
     points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     if points.len() < 2 {
@@ -324,7 +394,8 @@ fn sweep(study: &Study) -> Option<Picture> {
     }
     let tasks: Vec<String> = study.tasks.iter().map(|task| task.task.id.clone()).collect();
     let (of, divided_by) = units(study);
-    let score = format!("a run's {of} over the last twentieth of its evaluations, divided by {divided_by}");
+    let window = in_words(study.experiment.protocol.statistics.final_window());
+    let score = format!("a run's {of} over {window}, divided by {divided_by}");
     let statistics = &study.experiment.protocol.statistics;
     let setting = Setting { title: None, tasks: &tasks, score: &score, statistics };
     let label = algorithm.name().to_uppercase();

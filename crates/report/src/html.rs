@@ -7,16 +7,16 @@
 mod notes;
 
 use crate::figure;
-use crate::number::{MISSING, grouped, steps};
+use crate::number::{MISSING, steps};
 use crate::pictures::Picture;
-use crate::results::{FINAL, comparisons, same_task};
+use crate::results::{comparisons, in_words, same_task};
 use crate::study::{State, Study};
 use crate::table::{Align, Table};
 use crate::tables;
 use crate::verdicts::{Answer, ReadingAnswer};
 use anyhow::{Context, Result};
 use diagnostics::quoted;
-use experiment::{Device, Provenance, Run, RunConfig, Window};
+use experiment::{Device, Provenance, Run, RunConfig};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, escape_formatter};
@@ -263,17 +263,6 @@ fn strip(point: f64, [low, high]: [f64; 2], threshold: f64) -> Strip {
     }
 }
 
-fn in_words(window: Window) -> String {
-    let percent = |share: f64| grouped(100.0 * share, 0);
-    match window {
-        Window::First(share) => format!("evaluations in the first {} % of the steps", percent(share)),
-        Window::Last(share) => format!("evaluations in the last {} % of the steps", percent(share)),
-        Window::At(share) if share >= 1.0 => "the last evaluation".to_owned(),
-        Window::At(share) => format!("the evaluation at {} % of the steps", percent(share)),
-        Window::AtStep(step) => format!("the evaluation at {} steps", steps(step)),
-    }
-}
-
 fn picked(picture: &Picture) -> Picked {
     Picked {
         name: picture.name.clone(),
@@ -284,7 +273,7 @@ fn picked(picture: &Picture) -> Picked {
 }
 
 fn grids(study: &Study) -> Vec<Grid> {
-    let final_window = in_words(FINAL);
+    let final_window = in_words(study.experiment.protocol.statistics.final_window());
     let scores = format!(
         "Ours: the median over runs of each run's mean over {final_window}, with its bootstrap interval; bold where the \
          interval of its difference from every other arm lies above 0. Published numbers for the same task below: other \

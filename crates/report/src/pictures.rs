@@ -228,7 +228,11 @@ fn curve(label: &str, color: Color, shape: Shape, x: Vec<f64>, points: &[[f64; 3
 
 impl Setting<'_> {
     /// A statistic of `scores` with its interval's ends; NaN where there is none.
-    fn estimate(&self, scores: &Scores, statistic: &(dyn Fn(&Resample) -> Option<f64> + Sync)) -> [f64; 3] {
+    pub(crate) fn estimate(
+        &self,
+        scores: &Scores,
+        statistic: &(dyn Fn(&Resample) -> Option<f64> + Sync),
+    ) -> [f64; 3] {
         let [low, high] = self.interval(&scores.runs(), "scores", statistic).unwrap_or([f64::NAN; 2]);
         [statistic(&scores.all()).unwrap_or(f64::NAN), low, high]
     }

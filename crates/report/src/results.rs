@@ -1,12 +1,10 @@
 //! What arms scored at the end, and published numbers beside it.
 
+use crate::number::{grouped, steps};
 use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::verdicts::difference;
 use experiment::Window;
 use serde::Serialize;
-
-/// The window of a final score: the last twentieth of the budget, ten evaluations of a million steps.
-pub const FINAL: Window = Window::Last(0.05);
 
 /// One arm's final score on one task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +19,7 @@ pub struct FinalScore {
     pub steps: u64,
     /// Runs that were planned.
     pub planned: usize,
-    /// Each recorded run's mean over its evaluations in the last twentieth.
+    /// Each recorded run's mean over the evaluations of a final score.
     pub runs: Vec<f64>,
     /// Their median.
     pub median: Option<f64>,
@@ -88,6 +86,18 @@ impl Lies {
     }
 }
 
+/// Which evaluations a window takes.
+pub(crate) fn in_words(window: Window) -> String {
+    let percent = |share: f64| grouped(100.0 * share, 0);
+    match window {
+        Window::First(share) => format!("evaluations in the first {} % of the steps", percent(share)),
+        Window::Last(share) => format!("evaluations in the last {} % of the steps", percent(share)),
+        Window::At(share) if share >= 1.0 => "the last evaluation".to_owned(),
+        Window::At(share) => format!("the evaluation at {} % of the steps", percent(share)),
+        Window::AtStep(step) => format!("the evaluation at {} steps", steps(step)),
+    }
+}
+
 /// Every arm's final score on every task.
 #[must_use]
 pub fn final_scores(study: &Study) -> Vec<FinalScore> {
@@ -107,11 +117,12 @@ pub(crate) fn median(study: &Study, runs: &[f64], purpose: &str) -> (Option<f64>
 }
 
 fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
-    let runs = arm.window_means(FINAL, None).unwrap_or_default();
+    let window = study.experiment.protocol.statistics.final_window();
+    let runs = arm.window_means(window, None).unwrap_or_default();
     let (median, interval) = median(study, &runs, &format!("final/{}/{}", task.task.id, arm.arm.id));
     let others = || task.arms.iter().filter(|other| other.arm.id != arm.arm.id);
     let beats = |other: &ArmRuns| {
-        difference(study, task, (&arm.arm.id, &other.arm.id), FINAL).is_some_and(|[low, _]| low > 0.0)
+        difference(study, task, (&arm.arm.id, &other.arm.id), window).is_some_and(|[low, _]| low > 0.0)
     };
     FinalScore {
         task: task.task.id.clone(),

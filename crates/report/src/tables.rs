@@ -1,7 +1,7 @@
 //! The tables of a study.
 
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
-use crate::results::{Comparison, FINAL, FinalScore, Lies, final_scores, median, same_task};
+use crate::results::{Comparison, FinalScore, Lies, final_scores, median, same_task};
 use crate::study::{ArmRuns, State, Study};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{Answer, Gain, Verdict, task_gain};
@@ -200,7 +200,7 @@ pub fn online(study: &Study) -> Table {
                 arm.runs().count().to_string(),
                 score(before, "end", Window::At(1.0)),
                 score(arm, "begin", Window::At(0.0)),
-                score(arm, "end", FINAL),
+                score(arm, "end", study.experiment.protocol.statistics.final_window()),
             ]);
         }
     }

@@ -507,7 +507,8 @@ mod tests {
     use super::*;
     use experiment::Statistics;
 
-    const STATISTICS: Statistics = Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2000, seed: 0 };
+    const STATISTICS: Statistics =
+        Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2000, seed: 0, final_share: 0.05 };
 
     fn verdict(metric: Metric, tasks: &[(&[f64], &[f64])], above: f64) -> Verdict {
         let statistics = STATISTICS;

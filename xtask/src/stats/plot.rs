@@ -14,7 +14,13 @@ use std::path::Path;
 const PROFILE_RESAMPLES: usize = 2000;
 
 fn statistics(args: &StatsArgs) -> Statistics {
-    Statistics { iqr_factor: 1.5, confidence: args.ci, resamples: args.reps as usize, seed: args.seed }
+    Statistics {
+        iqr_factor: 1.5,
+        confidence: args.ci,
+        resamples: args.reps as usize,
+        seed: args.seed,
+        final_share: 0.05,
+    }
 }
 
 fn score(args: &StatsArgs) -> String {
