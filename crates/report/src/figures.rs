@@ -424,8 +424,8 @@ fn scene(study: &Study) -> Option<Picture> {
         title: None,
         columns: default_columns(arms.len()),
         panels: arms.iter().map(panel).collect(),
-        x: Scale::new(&format!("Coordinate {x} of the action"), ScaleKind::Tight),
-        y: Scale::new(&format!("Coordinate {y} of the action"), ScaleKind::Tight),
+        x: Scale::new(&format!("Coordinate {x} of the action"), ScaleKind::Value),
+        y: Scale::new(&format!("Coordinate {y} of the action"), ScaleKind::Value),
         companion_label: String::new(),
     };
     let text = format!(

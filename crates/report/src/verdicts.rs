@@ -219,8 +219,21 @@ pub(crate) fn read(
         return answer;
     }
     answer.interval = estimate.interval;
+    if is_of_nothing(&scores) {
+        let why = "no run of either arm scored anything: nothing tells them apart".to_owned();
+        answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
+        return answer;
+    }
     answer.verdict = judge(&estimate, threshold(claim), answer.runs, 1.0 - statistics.confidence);
     answer
+}
+
+/// Whether all runs that are compared scored exactly 0, as those do that never succeed.
+fn is_of_nothing(scores: &[TaskScores]) -> bool {
+    scores.iter().all(|task| match &task.baseline {
+        Baseline::Runs(runs) => runs.iter().chain(&task.arm).all(|score| *score == 0.0),
+        Baseline::Published(..) => false,
+    })
 }
 
 /// One task's runs, each as its mean in the window.
@@ -533,6 +546,17 @@ mod tests {
 
     const HIGH: &[f64] = &[19.0, 20.0, 21.0];
     const LOW: &[f64] = &[9.0, 10.0, 11.0];
+
+    #[test]
+    fn arms_that_never_score_are_not_compared() {
+        let task = |arm: &[f64], baseline: &[f64]| TaskScores {
+            arm: arm.to_vec(),
+            baseline: Baseline::Runs(baseline.to_vec()),
+        };
+        assert!(is_of_nothing(&[task(&[0.0, 0.0], &[0.0, -0.0])]));
+        assert!(!is_of_nothing(&[task(&[0.0, 0.0], &[0.0, 0.0]), task(&[0.0, 0.1], &[0.0, 0.0])]));
+        assert!(!is_of_nothing(&[task(&[5.0, 5.0], &[5.0, 5.0])]), "both may be as good as can be");
+    }
 
     #[test]
     fn a_verdict_follows_from_the_interval() {

@@ -9,6 +9,8 @@ const SHADES: usize = 12;
 /// Of the least value and of the greatest.
 const LIGHT: [f64; 3] = [250.0, 250.0, 250.0];
 const DEEP: [f64; 3] = [120.0, 146.0, 178.0];
+/// How far a rectangle reaches into those that are drawn after it: no seam between them.
+const OVERLAP: f64 = 0.4;
 const LINK_WIDTH: f64 = 0.9;
 /// The rim of a large disc.
 const RIM: f64 = 0.6;
@@ -71,10 +73,8 @@ fn ink(shade: usize) -> Ink {
 }
 
 fn rectangle(canvas: &Canvas<'_>, place: &Place, [x0, x1]: [f64; 2], [y0, y1]: [f64; 2], ink: Ink) {
-    let corner = |x, y| Some((place.across(x)?, place.down(y)?));
-    let corners = [corner(x0, y0), corner(x1, y0), corner(x1, y1), corner(x0, y1)];
-    let corners: Vec<Point> = corners.into_iter().flatten().collect();
-    if corners.len() == 4 {
-        canvas.area(&corners, ink);
-    }
+    let ends = (place.across(x0), place.across(x1), place.down(y0), place.down(y1));
+    let (Some(left), Some(right), Some(bottom), Some(top)) = ends else { return };
+    let (right, top) = (right + OVERLAP, top - OVERLAP);
+    canvas.area(&[(left, bottom), (right, bottom), (right, top), (left, top)], ink);
 }
