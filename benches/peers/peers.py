@@ -520,6 +520,8 @@ def sbx(args, name, **settings):
 def gymnasium_steps(args):
     import gymnasium
 
+    if "-singletask-" in args.task:
+        import ogbench  # noqa: F401: registers its environments
     env = gymnasium.make(args.task)
     env.action_space.seed(0)
     env.reset(seed=0)

@@ -231,6 +231,9 @@ pub struct Task {
     /// The group of tasks whose mean the paper gives, if it is in one.
     #[serde(default)]
     pub group: Option<String>,
+    /// Published tasks, or groups of them, whose numbers stand beside its own in tables: what a stand-in stands in for.
+    #[serde(default)]
+    pub beside: Vec<String>,
     /// Its data set, where an arm uses one.
     #[serde(default)]
     pub data: Option<TaskData>,

@@ -276,8 +276,8 @@ fn grids(study: &Study) -> Vec<Grid> {
     let final_window = in_words(study.experiment.protocol.statistics.final_window());
     let scores = format!(
         "Ours: the median over runs of each run's mean over {final_window}, with its bootstrap interval; bold where the \
-         interval of its difference from every other arm lies above 0. Published numbers for the same task below: other \
-         versions, budgets and protocols, so read the last column."
+         interval of its difference from every other arm lies above 0. Published numbers for the same task below, or for \
+         what a stand-in stands in for: other versions, data, budgets and protocols, so read the first and the last column."
     );
     let all = [
         ("scores", "Final scores", scores, tables::scores(study)),

@@ -5,7 +5,7 @@ use crate::results::{Comparison, FinalScore, Lies, final_scores, median, same_ta
 use crate::study::{ArmRuns, State, Study};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{Answer, Gain, Verdict, task_gain};
-use experiment::{Claim, Metric, Reading, Source, Window};
+use experiment::{Claim, Metric, Reading, Score, Source, Window};
 
 /// How a study's scores are written.
 fn score_format(study: &Study) -> impl Fn(f64) -> String + Copy {
@@ -44,7 +44,13 @@ pub fn scores(study: &Study) -> Table {
         let is_score =
             |source: &&Source| !claims.iter().any(|claim| claim.of.is_some() && claim.baseline == source.id);
         for source in study.experiment.reference.source.iter().filter(is_score) {
-            for score in source.scores.iter().filter(|score| same_task(&score.task, &task.task.id)) {
+            let is_ours =
+                |arm: &ArmRuns| [&arm.arm.label[..], arm.arm.algorithm.name()].contains(&&*source.algorithm);
+            let is_beside = |score: &&Score| {
+                let is_named = task.task.beside.contains(&score.task) && task.arms.iter().any(is_ours);
+                is_named || same_task(&score.task, &task.task.id)
+            };
+            for score in source.scores.iter().filter(is_beside) {
                 let value = match score.spread {
                     Some(spread) => plus_minus(score.value, spread, score_format(study)),
                     None => score_format(study)(score.value),
@@ -64,14 +70,15 @@ pub fn scores(study: &Study) -> Table {
 }
 
 fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
-    let confidence = study.experiment.protocol.statistics.confidence;
+    let statistics = &study.experiment.protocol.statistics;
     let value = match (score.median, score.interval) {
         (Some(median), Some([low, high])) => with_interval(median, low, high, score_format(study)),
         _ => MISSING.to_owned(),
     };
     let protocol = format!(
-        "median over runs of the mean of the last 5 % of evaluations [{} % bootstrap]",
-        100.0 * confidence
+        "median over runs of the mean of the last {} % of evaluations [{} % bootstrap]",
+        grouped(100.0 * statistics.final_share, 0),
+        100.0 * statistics.confidence
     );
     [
         score.task.as_str().into(),
