@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use datasets::offline::{Expected, load, load_labelled};
-use datasets::{ArrayReport, Replay, inspect};
+use datasets::{ArrayReport, Drawn, Replay, inspect};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -81,10 +81,23 @@ fn transitions_are_those_of_the_reference_loaders() {
             load(&path, &expected)
         };
         let replay = replay.unwrap();
-        let golden = &golden["transitions"];
+        let (summary, golden) = (&golden["summary"], &golden["transitions"]);
         assert_eq!(replay.len() as u64, golden["count"].as_u64().unwrap(), "{name}");
         for (key, found) in hashes(&replay) {
             assert_eq!(found, golden[key].as_str().unwrap(), "{name}: {key}");
+        }
+        let truncated = summary["timeouts"].as_u64();
+        let unknown = if golden.get("next_actions").is_some() { Some(0) } else { truncated };
+        assert_eq!(Some(replay.without_next_action() as u64), unknown, "{name}");
+        if let Some(expected) = golden.get("next_actions") {
+            let mut all = Drawn::with_next_actions();
+            replay.all(&mut all);
+            let bytes: Vec<u8> = all.next_actions.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
+            assert_eq!(
+                fetch::hex(&Sha256::digest(&bytes)),
+                expected.as_str().unwrap(),
+                "{name}: next_actions"
+            );
         }
     }
 }

@@ -47,7 +47,7 @@ def describe(array):
 
 
 def transitions(rows):
-    names = ["observations", "actions", "rewards", "terminals", "next_observations"]
+    names = ["observations", "actions", "rewards", "terminals", "next_observations", "next_actions"][: len(rows[0])]
     columns = {name: np.array([row[i] for row in rows], dtype=np.float32) for i, name in enumerate(names)}
     return {"count": len(rows)} | {name: sha(column) for name, column in columns.items()}
 
@@ -63,7 +63,8 @@ def qlearning(arrays, limit):
             continue
         if done:
             episode_step = 0
-        kept.append([arrays["observations"][i], arrays["actions"][i], rewards[i], done, arrays["observations"][i + 1]])
+        states, actions = arrays["observations"], arrays["actions"]
+        kept.append([states[i], actions[i], rewards[i], done, states[i + 1], actions[i + 1]])
         episode_step += 1
     return transitions(kept)
 
@@ -202,7 +203,8 @@ def ogbench(name):
         if not arrays["terminals"][i]:
             buttons = arrays["button_states"][i]
             reward, done = float(buttons.sum() - 2), buttons[0] == 1
-            rows.append([arrays["observations"][i], arrays["actions"][i], reward, done, arrays["observations"][i + 1]])
+            states, actions = arrays["observations"], arrays["actions"]
+            rows.append([states[i], actions[i], reward, done, states[i + 1], actions[i + 1]])
     summary = {
         "layout": "ogbench",
         "rows": n,
