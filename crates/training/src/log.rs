@@ -31,7 +31,7 @@ fn losses(config: &RunConfig) -> Vec<&'static str> {
         losses.extend(["bc_flow_loss", "distill_loss"]);
     }
     if config.drol.is_some() {
-        losses.extend(["bc_loss", "saturated_share", "candidate_divergence"]);
+        losses.extend(["bc_loss", "saturated_share", "candidate_divergence", "pairwise_distance"]);
     }
     losses
 }
