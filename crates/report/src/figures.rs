@@ -24,7 +24,7 @@ pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
     all.extend(claims(study, answers));
     all.extend(over_tasks(study));
     all.extend(groups(study));
-    all.extend(sweep(study));
+    all.extend(sweeps(study));
     all.extend(scene(study));
     all
 }
@@ -37,10 +37,10 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
         ("offline_share", "offline-share", "Share of steps", "How often the offline policy acts"),
         ("bc_loss", "bc-loss", "Squared distance, a dimension", "How far actions are from the data's"),
         (
-            "candidate_divergence",
+            "pairwise_distance",
             "candidates",
-            "Squared distance, a dimension",
-            "How far candidates are from their centre",
+            "Distance, a dimension",
+            "How far candidates are from each other",
         ),
     ];
     let steps = if study.steps_axis() == "Updates" { "Updates" } else { "Environment steps" };
@@ -369,38 +369,60 @@ fn course(study: &Study, i: usize) -> Option<Course> {
     Some(Course { label, color, points, planned })
 }
 
-/// Final scores against the setting that the profile sweeps over: of arms of the paper's algorithm that differ in it and
-/// have one value of it on all tasks.
-fn sweep(study: &Study) -> Option<Picture> {
-    let sweep = study.profile.sweep.as_ref()?;
-    let arm_count = study.tasks.first()?.arms.len();
-    let algorithm = study.tasks.first()?.arms.last()?.arm.algorithm;
-    let mut points: Vec<(f64, Scores)> = Vec::new();
-    let mut planned = 0;
-    for i in 0..arm_count {
-        let runs = || members(study, i).flat_map(|(arm, _)| &arm.planned).map(|(config, _)| config);
-        let mut values: Vec<f64> = runs().filter_map(|config| config.number(&sweep.setting)).collect();
-        values.dedup();
-        let known = points.iter().any(|(value, _)| values.first() == Some(value));
-        if study.tasks[0].arms[i].arm.algorithm != algorithm || values.len() != 1 || known {
-            continue;
-        }
-        planned = planned.max(runs().count());
-        points.push((values[0], final_of(study, members(study, i))?));
-    }
-    points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    if points.len() < 2 {
-        return None;
-    }
+/// Final scores against the setting that the profile sweeps over, and columns of the log that depend on it.
+fn sweeps(study: &Study) -> Vec<Picture> {
+    let Some(sweep) = &study.profile.sweep else { return Vec::new() };
     let tasks: Vec<String> = study.tasks.iter().map(|task| task.task.id.clone()).collect();
     let (of, divided_by) = units(study);
     let window = in_words(study.experiment.protocol.statistics.final_window());
     let score = format!("a run's {of} over {window}, divided by {divided_by}");
-    let statistics = &study.experiment.protocol.statistics;
-    let setting = Setting { title: None, tasks: &tasks, score: &score, statistics };
+    let picture = |picture: (&str, &str), score: &str, scores: &dyn Fn(usize) -> Option<Scores>| {
+        let statistics = &study.experiment.protocol.statistics;
+        let setting = Setting { title: None, tasks: &tasks, score, statistics };
+        let course = swept(study, &sweep.setting, scores)?;
+        Some(crate::pictures::sweep(&setting, &sweep.name, picture, &[course]))
+    };
+    let scores = picture(("sweep", "IQM of scores"), &score, &|i| final_of(study, members(study, i)));
+    let columns = [
+        ("bc_loss", "sweep-bc-loss", "Distance from the data's action"),
+        ("pairwise_distance", "sweep-spread", "Distance between candidates"),
+    ];
+    let logged = columns.into_iter().filter_map(|(column, name, axis)| {
+        let score = format!("the mean of column {column} of a run's train.csv over {window}");
+        picture((name, axis), &score, &|i| logged_of(study, i, column))
+    });
+    scores.into_iter().chain(logged).collect()
+}
+
+/// What `scores` gives for the arms of the paper's algorithm that differ in `setting` and have one value of it on all tasks;
+/// nothing for fewer than two.
+fn swept(study: &Study, setting: &str, scores: &dyn Fn(usize) -> Option<Scores>) -> Option<Course> {
+    let arms = &study.tasks.first()?.arms;
+    let algorithm = arms.last()?.arm.algorithm;
+    let mut points: Vec<(f64, Scores)> = Vec::new();
+    let mut planned = 0;
+    for i in (0..arms.len()).filter(|&i| arms[i].arm.algorithm == algorithm) {
+        let runs = || members(study, i).flat_map(|(arm, _)| &arm.planned).map(|(config, _)| config);
+        let mut values: Vec<f64> = runs().filter_map(|config| config.number(setting)).collect();
+        values.dedup();
+        let [value] = values[..] else { continue };
+        if let Some(scores) = scores(i).filter(|_| points.iter().all(|(known, _)| *known != value)) {
+            planned = planned.max(runs().count());
+            points.push((value, scores));
+        }
+    }
+    points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let label = algorithm.name().to_uppercase();
-    let course = Course { label, color: Color::ALL[0], points, planned };
-    Some(crate::pictures::sweep(&setting, &sweep.name, &[course]))
+    (points.len() > 1).then_some(Course { label, color: Color::ALL[0], points, planned })
+}
+
+/// A column of the log at its end, a number a run.
+fn logged_of(study: &Study, i: usize, column: &str) -> Option<Scores> {
+    let window = study.experiment.protocol.statistics.final_window();
+    let runs = |task: &TaskRuns| -> Option<Vec<RunScore>> {
+        task.arms[i].window_means(window, Some(column))?.into_iter().map(RunScore::new).collect()
+    };
+    Scores::new(study.tasks.iter().map(runs).collect::<Option<_>>()?)
 }
 
 /// What each arm's policy does in one state of its data: of the first task that has such records, each arm's first run.

@@ -195,15 +195,19 @@ pub fn sample_efficiency(setting: &Setting<'_>, courses: &[Course]) -> Picture {
     )
 }
 
-/// The IQM over tasks at each value of the setting `name`, an axis of doublings.
+/// The IQM over tasks at each value of the setting `name`, an axis of doublings. `file` and `axis` are the picture's name
+/// and what its vertical axis says.
 #[must_use]
-pub fn sweep(setting: &Setting<'_>, name: &str, courses: &[Course]) -> Picture {
-    let figure =
-        Figure { x: Scale::new(name, ScaleKind::Doubling), ..course_figure(setting, courses, Shape::Points) };
+pub fn sweep(setting: &Setting<'_>, name: &str, (file, axis): (&str, &str), courses: &[Course]) -> Picture {
+    let figure = Figure {
+        x: Scale::new(name, ScaleKind::Doubling),
+        y: Scale::new(axis, ScaleKind::Value),
+        ..course_figure(setting, courses, Shape::Points)
+    };
     let what = format!(
         "The interquartile mean of all runs on all tasks at each {name}; arms at one {name} stand side by side."
     );
-    setting.picture(("sweep", &format!("Sweep over {name}")), &what, "Bar", figure, &course_counts(courses))
+    setting.picture((file, &format!("{axis} over {name}")), &what, "Bar", figure, &course_counts(courses))
 }
 
 fn course_figure(setting: &Setting<'_>, courses: &[Course], shape: Shape) -> Figure {
