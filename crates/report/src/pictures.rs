@@ -299,8 +299,10 @@ impl Setting<'_> {
 fn lower(title: &str) -> String {
     let mut letters = title.chars();
     match letters.next() {
-        Some(first) => first.to_lowercase().collect::<String>() + letters.as_str(),
-        None => String::new(),
+        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_lowercase().collect::<String>() + letters.as_str()
+        }
+        _ => title.to_owned(),
     }
 }
 
