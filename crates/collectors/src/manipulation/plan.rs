@@ -14,6 +14,9 @@ const RANGE: [f64; ACTION] = [0.05, 0.05, 0.05, 0.3, 1.0];
 const NOISE: f64 = 0.1;
 const SMOOTHING: f64 = 0.5;
 
+/// Gives a number between two.
+type Draw<'a> = &'a mut dyn FnMut(f64, f64) -> f64;
+
 /// Where the gripper is to be at a time, and how far closed.
 #[derive(Clone, Copy, Debug)]
 struct Key {
@@ -37,19 +40,31 @@ impl Planned {
         always_closed: bool,
         stream: &mut Stream,
     ) -> Self {
+        let draw = &mut |low, high| stream.uniform_in(low, high);
+        let mut planned = Self::without_noise(seen, target, rest, always_closed, draw);
+        add_noise(&mut planned.plan, stream);
+        planned
+    }
+
+    /// The same without noise; `draw` gives a number between two.
+    pub(super) fn without_noise(
+        seen: &Seen<'_>,
+        target: Target,
+        rest: Pose,
+        always_closed: bool,
+        draw: Draw<'_>,
+    ) -> Self {
         let keys = match target {
-            Target::Cube(cube, goal) => cube_keys(seen, seen.cube(cube), goal, rest, stream),
-            Target::Button(button, _) => button_keys(seen, seen.button(button), rest, always_closed, stream),
+            Target::Cube(cube, goal) => cube_keys(seen, seen.cube(cube), goal, rest, draw),
+            Target::Button(button, _) => button_keys(seen, seen.button(button), rest, always_closed, draw),
             Target::Drawer(to) => {
-                handle_keys(seen, seen.drawer_handle(), seen.drawer_handle_at(to), 0.12, rest, stream)
+                handle_keys(seen, seen.drawer_handle(), seen.drawer_handle_at(to), 0.12, rest, draw)
             }
             Target::Window(to) => {
-                handle_keys(seen, seen.window_handle(), seen.window_handle_at(to), 0.06, rest, stream)
+                handle_keys(seen, seen.window_handle(), seen.window_handle_at(to), 0.06, rest, draw)
             }
         };
-        let mut plan = interpolated(&keys);
-        add_noise(&mut plan, stream);
-        Self { plan, step: 0, is_done: false }
+        Self { plan: interpolated(&keys), step: 0, is_done: false }
     }
 }
 
@@ -70,27 +85,27 @@ impl Oracle for Planned {
 }
 
 /// Gives key frames their times: each lasts so many segments, and each time is moved by up to `jitter` segments.
-fn timed(frames: &[(f64, Pose, f64)], jitter: f64, stream: &mut Stream) -> Vec<Key> {
+fn timed(frames: &[(f64, Pose, f64)], jitter: f64, draw: Draw<'_>) -> Vec<Key> {
     let mut end = 0.0;
     let mut keys = Vec::new();
     for (number, &(segments, pose, grasp)) in frames.iter().enumerate() {
         end += SEGMENT * segments;
-        let moved = if number == 0 { 0.0 } else { stream.uniform_in(-1.0, 1.0) * SEGMENT * jitter };
+        let moved = if number == 0 { 0.0 } else { draw(-1.0, 1.0) * SEGMENT * jitter };
         keys.push(Key { time: end + moved, pose, grasp });
     }
     keys
 }
 
-fn cube_keys(seen: &Seen<'_>, cube: Pose, goal: Pose, rest: Pose, stream: &mut Stream) -> Vec<Key> {
+fn cube_keys(seen: &Seen<'_>, cube: Pose, goal: Pose, rest: Pose, draw: Draw<'_>) -> Vec<Key> {
     let from = seen.gripper();
     let pick = Pose { yaw: nearest_yaw(positive(from.yaw), positive(cube.yaw), 4), ..cube };
-    let over_pick = pick.above(0.1 + stream.uniform_in(0.0, 0.1));
+    let over_pick = pick.above(0.1 + draw(0.0, 0.1));
     let place = Pose { yaw: nearest_yaw(positive(wrapped(pick.yaw)), positive(goal.yaw), 4), ..goal };
-    let over_place = place.above(0.1 + stream.uniform_in(0.0, 0.1));
+    let over_place = place.above(0.1 + draw(0.0, 0.1));
     let mut between = halfway(over_pick, over_place);
     between.position[2] = from.position[2];
     for (x, [low, high]) in between.position.iter_mut().zip([[-0.1, 0.1], [-0.1, 0.1], [0.0, 0.2]]) {
-        *x += stream.uniform_in(low, high);
+        *x += draw(low, high);
     }
     timed(
         &[
@@ -107,17 +122,11 @@ fn cube_keys(seen: &Seen<'_>, cube: Pose, goal: Pose, rest: Pose, stream: &mut S
             (1.0, rest, 0.0),
         ],
         0.2,
-        stream,
+        draw,
     )
 }
 
-fn button_keys(
-    seen: &Seen<'_>,
-    button: Pose,
-    rest: Pose,
-    always_closed: bool,
-    stream: &mut Stream,
-) -> Vec<Key> {
+fn button_keys(seen: &Seen<'_>, button: Pose, rest: Pose, always_closed: bool, draw: Draw<'_>) -> Vec<Key> {
     let from = seen.gripper();
     let (over, pressed) = (button.above(0.06), button.above(-0.025));
     let distance = norm(&difference(from.position, over.position));
@@ -131,7 +140,7 @@ fn button_keys(
             (1.25, rest, open),
         ],
         0.1,
-        stream,
+        draw,
     )
 }
 
@@ -142,7 +151,7 @@ fn handle_keys(
     to: [f64; 3],
     above: f64,
     rest: Pose,
-    stream: &mut Stream,
+    draw: Draw<'_>,
 ) -> Vec<Key> {
     let from = seen.gripper();
     let grasped = Pose { yaw: nearest_yaw(positive(from.yaw), positive(handle.yaw), 2), ..handle };
@@ -159,7 +168,7 @@ fn handle_keys(
             (1.0, rest, 0.0),
         ],
         0.1,
-        stream,
+        draw,
     )
 }
 

@@ -13,6 +13,9 @@ pub(super) const BUTTONS_OF_SCENE: usize = 2;
 pub(super) const DRAWER_OF_SCENE: usize = 23;
 pub(super) const WINDOW_OF_SCENE: usize = 24;
 
+/// How far the package's marks of where handles should be lie above the handles.
+const ABOVE_HANDLE: f64 = 1e-4;
+
 /// A place, and a rotation about the vertical axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pose {
@@ -85,16 +88,18 @@ impl Seen<'_> {
         self.handle("window_handle_center")
     }
 
-    /// The drawer's handle where the drawer is at `target`: it slides along y.
+    /// The drawer's handle where the drawer is at `target`: it slides along its own y, which is nearly −y of the room.
     pub(super) fn drawer_handle_at(&self, target: f64) -> [f64; 3] {
         let [x, y, z] = self.drawer_handle().position;
-        [x, y + target - self.drawer(), z]
+        let matrix = self.site_matrix("drawer_handle_center");
+        let way = target - self.drawer();
+        [x + way * matrix[1], y + way * matrix[4], z + ABOVE_HANDLE]
     }
 
     /// The window's handle where the window is at `target`: it slides along x.
     pub(super) fn window_handle_at(&self, target: f64) -> [f64; 3] {
         let [x, y, z] = self.window_handle().position;
-        [x + target - self.window(), y, z]
+        [x + target - self.window(), y, z + ABOVE_HANDLE]
     }
 
     pub(super) fn is_in_drawer(&self, place: [f64; 3]) -> bool {
@@ -104,13 +109,18 @@ impl Seen<'_> {
     }
 
     fn handle(&self, name: &str) -> Pose {
-        let matrix = &self.env.data().site_xmat()[9 * self.site_id(name)..];
+        let matrix = self.site_matrix(name);
         Pose { position: self.site(name), yaw: libm::atan2(matrix[3], matrix[0]) }
     }
 
     fn site(&self, name: &str) -> [f64; 3] {
         let places = &self.env.data().site_xpos()[3 * self.site_id(name)..];
         [places[0], places[1], places[2]]
+    }
+
+    /// Its rotation, row by row.
+    fn site_matrix(&self, name: &str) -> &[f64] {
+        &self.env.data().site_xmat()[9 * self.site_id(name)..][..9]
     }
 
     fn site_id(&self, name: &str) -> usize {
