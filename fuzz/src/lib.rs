@@ -97,7 +97,7 @@ pub fn record(bytes: &[u8]) -> bool {
 }
 
 /// The files of a record, and those below `.work/` while it is made.
-const RECORD: [&str; 9] = [
+const RECORD: [&str; 10] = [
     "config.toml",
     "evals.csv",
     "train.csv",
@@ -105,6 +105,7 @@ const RECORD: [&str; 9] = [
     "timing.toml",
     "provenance.toml",
     "expert.toml",
+    "scene.csv",
     ".work/progress.toml",
     ".work/status.toml",
 ];
@@ -114,6 +115,9 @@ pub fn files_of_a_record() -> Vec<(String, Vec<u8>)> {
     let of = |name: &&str| {
         let content = PAPER.with(|paper| match *name {
             ".work/progress.toml" => b"step = 10\nlast_return = 1.5\nsteps_per_second = 100.0\n".to_vec(),
+            "scene.csv" => b"what,action_1,action_3,value\ndata,0.5,-0.25,1\nwinner,0.5,-0.5,0.5\ncandidate,0,0,0\ndraw,1,-1,2\n\
+                grid,-1,-1,0\ngrid,1,-1,1\ngrid,-1,1,2\ngrid,1,1,3\n"
+                .to_vec(),
             ".work/status.toml" => {
                 b"state = \"failed\"\nsteps = 10\nupdates = 0\ntries = 3\nerror = \"why\"\n".to_vec()
             }

@@ -114,7 +114,7 @@ pub(crate) fn rows(
     count: usize,
     device: &Device,
 ) -> Result<(Tensor, Tensor)> {
-    ensure!(values.len().is_multiple_of(count), "{} numbers are not {count} rows", values.len());
+    ensure!(count > 0 && values.len().is_multiple_of(count), "{} numbers are not {count} rows", values.len());
     Ok((
         Tensor::from_vec(observation.repeat(count), (count, observation.len()), device)?,
         Tensor::from_slice(values, (count, values.len() / count), device)?,

@@ -273,7 +273,8 @@ impl Replay {
         self.last.extend_from_slice(next_s);
     }
 
-    /// Keeps a′ of the row that was pushed last: what was done in its s′, for where no row of its own follows.
+    /// Keeps a′ of the row that was pushed last: what was done in its s′, for where no row of its own follows. It is not put away by
+    /// [`Self::state`]: a data set is read anew.
     pub fn end_with(&mut self, a: &[f32]) {
         debug_assert_eq!(a.len(), self.action_dim);
         self.last_action.clear();
@@ -339,7 +340,7 @@ impl Replay {
             not_terminal.push(transition.not_terminal);
             next_observations.extend_from_slice(transition.next_observation);
             if let Some(next_actions) = next_actions {
-                // Where the task ended none counts, and any will do.
+                // Where the task ended none counts, and any will do; see `without_next_action`.
                 next_actions.extend_from_slice(self.next_action(index).unwrap_or(transition.action));
             }
         }

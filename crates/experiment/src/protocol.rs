@@ -128,13 +128,14 @@ pub struct Statistics {
     pub resamples: usize,
     /// The seed of the bootstrap.
     pub seed: u64,
-    /// A run's final score is its mean over the evaluations within this share of its steps, from the end.
+    /// A run's final score is its mean over the evaluations within this share of its steps, from the end, at least the
+    /// last one.
     #[serde(default = "Statistics::last_twentieth")]
     pub final_share: f64,
 }
 
 impl Statistics {
-    /// Ten evaluations of a million steps.
+    /// Ten evaluations of a million steps, with one every 5,000.
     fn last_twentieth() -> f64 {
         0.05
     }
@@ -231,7 +232,8 @@ pub struct Task {
     /// The group of tasks whose mean the paper gives, if it is in one.
     #[serde(default)]
     pub group: Option<String>,
-    /// Published tasks, or groups of them, whose numbers stand beside its own in tables: what a stand-in stands in for.
+    /// Published tasks, or groups of them, whose numbers of the arms' algorithms stand below its own in tables: what a
+    /// stand-in stands in for.
     #[serde(default)]
     pub beside: Vec<String>,
     /// Its data set, where an arm uses one.
@@ -505,6 +507,15 @@ impl Experiment {
                     task.id, of.source, of.task
                 ));
             }
+            let published = || self.reference.source.iter().flat_map(|source| &source.scores);
+            for name in task.beside.iter().chain(&task.group) {
+                if !published().any(|score| score.task == *name) {
+                    return bad(format!(
+                        "task `{}`: reference.toml has no score for `{name}`, which `beside` or `group` names",
+                        task.id
+                    ));
+                }
+            }
             if protocol.expert.is_some() && task.published.is_none() {
                 return bad(format!(
                     "task `{}`: an expert's goal is a share of a published score: add `published = {{ source = …, task = … }}`",
@@ -618,6 +629,12 @@ impl Experiment {
                     arm.id
                 ));
             }
+            if arm.algorithm == Algorithm::Rebrac && arm.data != Some(DataUsage::Alone) {
+                return bad(format!(
+                    "arm `{}`: ReBRAC learns from a data set alone: give the arm `data = \"alone\"`",
+                    arm.id
+                ));
+            }
             if let Some(table) = settings.missing(arm.algorithm) {
                 return bad(format!(
                     "arm `{}`: the algorithm `{}` takes its settings from `[{table}]`: add it",
@@ -650,6 +667,9 @@ fn check_protocol(protocol: &Protocol) -> Result<(), String> {
     within("statistics.confidence", protocol.statistics.confidence, 0.5, 0.999)?;
     within("statistics.iqr_factor", protocol.statistics.iqr_factor, 0.0, 100.0)?;
     within("statistics.final_share", protocol.statistics.final_share, 0.0, 1.0)?;
+    if protocol.statistics.final_share == 0.0 {
+        return Err("`statistics.final_share` must be above 0".to_owned());
+    }
     count("statistics.resamples", protocol.statistics.resamples as u64, 10_000_000)?;
     for arm in &protocol.arm {
         if let Some(dai) = &arm.dai {

@@ -60,7 +60,11 @@ impl Scene {
         text
     }
 
-    pub(crate) fn parse(file: &str, text: &str) -> Result<Self, BadInput> {
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// [`BadInput`] with file and line where it is damaged.
+    pub fn parse(file: &str, text: &str) -> Result<Self, BadInput> {
         let mut lines = text.lines();
         let plane = lines.next().and_then(header);
         let plane =
@@ -104,6 +108,13 @@ impl Scene {
         if side < 2 || side * side != scene.grid.len() {
             return Err(damaged(file, 1, &format!("{} rows are no square grid", scene.grid.len())));
         }
+        // Row by row over a square about 0.
+        let axis = |i: usize| scene.grid[i].at[0];
+        let in_place = |i: usize| scene.grid[i].at == [axis(i % side), axis(i / side)];
+        let ascends = (1..side).all(|i| axis(i - 1) < axis(i)) && axis(0) == -axis(side - 1);
+        if !ascends || !(0..side * side).all(in_place) {
+            return Err(damaged(file, 1, "the rows of the grid are not in their places"));
+        }
         Ok(scene)
     }
 }
@@ -112,7 +123,8 @@ fn header(line: &str) -> Option<[usize; 2]> {
     let fields: Vec<&str> = line.split(',').collect();
     let ["what", x, y, "value"] = fields[..] else { return None };
     let number = |field: &str| field.strip_prefix("action_")?.parse().ok();
-    Some([number(x)?, number(y)?])
+    let [x, y]: [usize; 2] = [number(x)?, number(y)?];
+    (0 < x && x < y).then_some([x, y])
 }
 
 #[cfg(test)]
@@ -152,5 +164,7 @@ mod tests {
         check("candidate,", "data,", "1: 2 rows of data instead of 1");
         check("candidate,", "winner,", "1: 2 rows of a winner instead of 1 at most");
         check("draw,", "grid,", "1: 5 rows are no square grid");
+        check("grid,-1,", "grid,-2,", "1: the rows of the grid are not in their places");
+        check("action_4", "action_1", "1: expected `what,action_I,action_J,value` as header");
     }
 }

@@ -28,7 +28,7 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fql: Option<FqlSettings>,
     /// ReBRAC's.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebrac: Option<RebracSettings>,
     /// DROL's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

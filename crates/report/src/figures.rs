@@ -238,8 +238,12 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
 
 /// Each arm's mean over a group of tasks, a panel a group, with the published means of arms that have one.
 fn groups(study: &Study) -> Option<Picture> {
-    let mut names: Vec<&str> = study.tasks.iter().filter_map(|task| task.task.group.as_deref()).collect();
-    names.dedup();
+    let mut names: Vec<&str> = Vec::new();
+    for name in study.tasks.iter().filter_map(|task| task.task.group.as_deref()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let panels: Vec<Panel> = names.into_iter().filter_map(|name| group(study, name)).collect();
     let arms = study.tasks.first()?.arms.len();
     if panels.is_empty() || arms < 2 {
@@ -256,8 +260,10 @@ fn groups(study: &Study) -> Option<Picture> {
     let statistics = &study.experiment.protocol.statistics;
     let text = format!(
         "Line: mean over a group's tasks of each task's mean over runs, a run's score being its mean over {}; bar: {} % \
-         percentile interval of a stratified bootstrap over runs ({} resamples), none where a task has one run only. Dotted: \
-         published means of the whole group, in the arm's colour.",
+         percentile interval of a stratified bootstrap over runs ({} resamples), none where a task has one run only. \
+         Dotted, in the arm's colour: the published mean of the whole group, where there is one of as many steps; its \
+         spread, runs and protocol are in reference.toml, and intervals here are of our runs alone. A group that lacks \
+         tasks has none.",
         in_words(statistics.final_window()),
         grouped(100.0 * statistics.confidence, 0),
         grouped(statistics.resamples as f64, 0),
@@ -281,15 +287,20 @@ fn group(study: &Study, name: &str) -> Option<Panel> {
         Some(Row { label: arm.arm.label.clone(), color, center, interval, runs: Vec::new() })
     };
     let level = |(_, (arm, color)): (usize, (&ArmRuns, Color))| {
-        let of = |source: &&experiment::Source| source.algorithm == arm.arm.label;
+        let steps = members[0].steps;
+        let of = |source: &&experiment::Source| source.algorithm == arm.arm.label && source.steps == steps;
         let mut scores =
             study.experiment.reference.source.iter().filter(of).flat_map(|source| &source.scores);
         let value = scores.find(|score| score.task == name)?.value;
         Some(Level { label: String::new(), color, pattern: Pattern::Dotted, value })
     };
+    let cells = || members.iter().flat_map(|task| &task.arms);
+    let recorded = cells().map(|arm| arm.runs().count()).sum::<usize>();
+    let planned = cells().map(|arm| arm.planned.len()).sum::<usize>();
+    let missing = (recorded < planned).then(|| format!("{recorded}/{planned} runs"));
     Some(Panel {
         title: name.to_owned(),
-        note: (!is_whole).then(|| format!("{} of {all} tasks", members.len())),
+        note: if is_whole { missing } else { Some(format!("{} of {all} tasks", members.len())) },
         marks: Marks::Rows(arms().map(row).collect::<Option<_>>()?),
         levels: arms().filter(|_| is_whole).filter_map(level).collect(),
         ..Panel::default()
@@ -376,27 +387,47 @@ fn sweeps(study: &Study) -> Vec<Picture> {
     let (of, divided_by) = units(study);
     let window = in_words(study.experiment.protocol.statistics.final_window());
     let score = format!("a run's {of} over {window}, divided by {divided_by}");
-    let picture = |picture: (&str, &str), score: &str, scores: &dyn Fn(usize) -> Option<Scores>| {
-        let statistics = &study.experiment.protocol.statistics;
-        let setting = Setting { title: None, tasks: &tasks, score, statistics };
-        let course = swept(study, &sweep.setting, scores)?;
-        Some(crate::pictures::sweep(&setting, &sweep.name, picture, &[course]))
-    };
-    let scores = picture(("sweep", "IQM of scores"), &score, &|i| final_of(study, members(study, i)));
+    let statistics = &study.experiment.protocol.statistics;
+    let setting = Setting { title: None, tasks: &tasks, score: &score, statistics };
+    let label = study.tasks.first().and_then(|task| task.arms.last()).map(|arm| arm.arm.algorithm.name());
+    let scores =
+        swept(study, &sweep.setting, &|i| final_of(study, members(study, i))).map(|(points, planned)| {
+            let label = label.unwrap_or_default().to_uppercase();
+            let what = "The interquartile mean of all runs on all tasks";
+            let course = Course { label, color: Color::ALL[0], points, planned };
+            crate::pictures::sweep(&setting, &sweep.name, ("sweep", "IQM of scores", what), &[course])
+        });
     let columns = [
-        ("bc_loss", "sweep-bc-loss", "Distance from the data's action"),
+        ("bc_loss", "sweep-bc-loss", "Squared distance from the data's action"),
         ("pairwise_distance", "sweep-spread", "Distance between candidates"),
     ];
     let logged = columns.into_iter().filter_map(|(column, name, axis)| {
-        let score = format!("the mean of column {column} of a run's train.csv over {window}");
-        picture((name, axis), &score, &|i| logged_of(study, i, column))
+        // Tasks have no common scale here: each has its own course.
+        let of_task = |(t, task): (usize, &TaskRuns)| {
+            let (points, planned) = swept(study, &sweep.setting, &|i| logged_of(study, &task.arms[i], column))?;
+            let color = Color::ALL[t % Color::ALL.len()];
+            Some(Course { label: task.task.title.clone(), color, points, planned: planned / tasks.len() })
+        };
+        let courses: Vec<Course> = study.tasks.iter().enumerate().filter_map(of_task).collect();
+        let score = format!(
+            "the mean of column {column} of train.csv, a dimension, over its rows at {window}, each the mean since the \
+             evaluation before"
+        );
+        let what = "The interquartile mean of a task's runs";
+        let setting = Setting { title: None, tasks: &tasks, score: &score, statistics };
+        let picture = || crate::pictures::sweep(&setting, &sweep.name, (name, axis, what), &courses);
+        (!courses.is_empty()).then(picture)
     });
     scores.into_iter().chain(logged).collect()
 }
 
 /// What `scores` gives for the arms of the paper's algorithm that differ in `setting` and have one value of it on all tasks;
-/// nothing for fewer than two.
-fn swept(study: &Study, setting: &str, scores: &dyn Fn(usize) -> Option<Scores>) -> Option<Course> {
+/// nothing for fewer than two. With how many runs were planned at each.
+fn swept(
+    study: &Study,
+    setting: &str,
+    scores: &dyn Fn(usize) -> Option<Scores>,
+) -> Option<(Vec<(f64, Scores)>, usize)> {
     let arms = &study.tasks.first()?.arms;
     let algorithm = arms.last()?.arm.algorithm;
     let mut points: Vec<(f64, Scores)> = Vec::new();
@@ -412,17 +443,14 @@ fn swept(study: &Study, setting: &str, scores: &dyn Fn(usize) -> Option<Scores>)
         }
     }
     points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    let label = algorithm.name().to_uppercase();
-    (points.len() > 1).then_some(Course { label, color: Color::ALL[0], points, planned })
+    (points.len() > 1).then_some((points, planned))
 }
 
-/// A column of the log at its end, a number a run.
-fn logged_of(study: &Study, i: usize, column: &str) -> Option<Scores> {
+/// A column of the log at its end, a number a run of one task.
+fn logged_of(study: &Study, arm: &ArmRuns, column: &str) -> Option<Scores> {
     let window = study.experiment.protocol.statistics.final_window();
-    let runs = |task: &TaskRuns| -> Option<Vec<RunScore>> {
-        task.arms[i].window_means(window, Some(column))?.into_iter().map(RunScore::new).collect()
-    };
-    Scores::new(study.tasks.iter().map(runs).collect::<Option<_>>()?)
+    let runs = arm.window_means(window, Some(column))?.into_iter().map(RunScore::new);
+    Scores::new(vec![runs.collect::<Option<_>>()?])
 }
 
 /// What each arm's policy does in one state of its data: of the first task that has such records, each arm's first run.
@@ -451,10 +479,11 @@ fn scene(study: &Study) -> Option<Picture> {
         companion_label: String::new(),
     };
     let text = format!(
-        "{task}: one state of the data, the same for all, at the end of training. Shades: the lesser of both critics' \
-         values, darker is greater, from each panel's least to its greatest; coordinates that are not shown are the data's. \
-         Candidates are the draws among which training would choose, and the line goes from the data's action to the one that \
-         it would: the nearest in all coordinates."
+        "{task}: one state of the data, drawn once at random and the same for all, at the end of training. Shades: the \
+         lesser of both critics' values, darker is greater, from each panel's least to its greatest; coordinates that are \
+         not shown are the data's. Dots are projections: their other coordinates differ, so that the shade below one is \
+         not its value. Candidates are the draws among which training would choose, and the line goes from the data's \
+         action to the one that it would: the nearest in all coordinates."
     );
     let title = format!("What policies do in one state, profile {}", study.profile_name);
     Some(Picture { name: "routing".to_owned(), figure, caption: Caption { title, text } })

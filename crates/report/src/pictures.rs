@@ -195,18 +195,21 @@ pub fn sample_efficiency(setting: &Setting<'_>, courses: &[Course]) -> Picture {
     )
 }
 
-/// The IQM over tasks at each value of the setting `name`, an axis of doublings. `file` and `axis` are the picture's name
-/// and what its vertical axis says.
+/// The IQM at each value of the setting `name`, an axis of doublings. The picture has a name, says something on its
+/// vertical axis, and shows something, such as `The interquartile mean of all runs on all tasks`.
 #[must_use]
-pub fn sweep(setting: &Setting<'_>, name: &str, (file, axis): (&str, &str), courses: &[Course]) -> Picture {
+pub fn sweep(
+    setting: &Setting<'_>,
+    name: &str,
+    (file, axis, what): (&str, &str, &str),
+    courses: &[Course],
+) -> Picture {
     let figure = Figure {
         x: Scale::new(name, ScaleKind::Doubling),
         y: Scale::new(axis, ScaleKind::Value),
         ..course_figure(setting, courses, Shape::Points)
     };
-    let what = format!(
-        "The interquartile mean of all runs on all tasks at each {name}; arms at one {name} stand side by side."
-    );
+    let what = format!("{what} at each {name}; what shares one {name} stands side by side.");
     setting.picture((file, &format!("{axis} over {name}")), &what, "Bar", figure, &course_counts(courses))
 }
 

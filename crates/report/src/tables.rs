@@ -1,7 +1,7 @@
 //! The tables of a study.
 
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
-use crate::results::{Comparison, FinalScore, Lies, final_scores, median, same_task};
+use crate::results::{Comparison, FinalScore, Lies, final_scores, in_words, median, same_task};
 use crate::study::{ArmRuns, State, Study};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{Answer, Gain, Verdict, task_gain};
@@ -76,8 +76,8 @@ fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
         _ => MISSING.to_owned(),
     };
     let protocol = format!(
-        "median over runs of the mean of the last {} % of evaluations [{} % bootstrap]",
-        grouped(100.0 * statistics.final_share, 0),
+        "median over runs of each run's mean over {} [{} % bootstrap]",
+        in_words(statistics.final_window()),
         100.0 * statistics.confidence
     );
     [

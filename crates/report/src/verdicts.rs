@@ -220,7 +220,7 @@ pub(crate) fn read(
     }
     answer.interval = estimate.interval;
     if is_of_nothing(&scores) {
-        let why = "no run of either arm scored anything: nothing tells them apart".to_owned();
+        let why = "every run of both is exactly 0: nothing tells them apart".to_owned();
         answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
         return answer;
     }

@@ -33,7 +33,16 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
     // What is logged beside returns: a column that grows from one run to the next.
     let logged = |i| format!("{},,{},0,\n", i * config.evaluation.every, value / 10.0);
     let logged = (1..=config.steps / config.evaluation.every).map(logged).collect::<String>();
-    write("train.csv", format!("step,critic_loss,actor_loss,episodes,episode_return\n{logged}"));
+    let names = "step,critic_loss,actor_loss,episodes,episode_return";
+    // Of DROL, how far candidates are from each other: K / 10.
+    let (names, logged) = match &config.drol {
+        None => (names.to_owned(), logged),
+        Some(drol) => {
+            let spread = format!(",{}\n", drol.candidates as f64 / 10.0);
+            (format!("{names},pairwise_distance"), logged.replace('\n', &spread))
+        }
+    };
+    write("train.csv", format!("{names}\n{logged}"));
     write("status.toml", format!("state = \"finished\"\nsteps = {}\nupdates = 0\n", config.steps));
     write(
         "timing.toml",
@@ -227,12 +236,26 @@ fn groups_of_tasks_and_what_a_policy_does_in_a_state_are_drawn() {
     );
     let svg = file("groups.svg");
     assert!(svg.contains("cube-single") && svg.contains("1 of 5 tasks"), "{svg}");
-    // Three published means of cube-single, none of a group of which four tasks are missing.
     let caption = file("groups.md");
     assert!(caption.contains("evaluations in the last 30 % of the steps"), "{caption}");
     let routing = file("routing.svg");
     assert!(routing.contains("Coordinate 2 of the action") && routing.contains("seed 1"), "{routing}");
     assert!(file("scores.csv").contains("cube-single-task1,FQL,1M,8/8,\"88.5 ["), "{}", file("scores.csv"));
+}
+
+#[test]
+fn published_numbers_stand_below_a_stand_in_and_the_log_is_drawn_against_k() {
+    let file = report_of(("drol", "early"), |config| Some(config.seed as f64 / 10.0), |_| ());
+    let scores = file("scores.csv");
+    for start in
+        ["gen-cube-single,FQL,100k,3/3,", "cube-single-task2,\"FQL, table-3-fql\",1M,8,", "cube-single,"]
+    {
+        assert!(line(&scores, start).len() > start.len());
+    }
+    assert!(!scores.contains("table-3-srpo"), "algorithms that are not in the profile: {scores}");
+    // The made-up log of K candidates says K / 10.
+    let spread = file("sweep-spread.md");
+    assert!(spread.contains("column pairwise_distance") && spread.contains("cube-single"), "{spread}");
 }
 
 #[test]

@@ -68,3 +68,48 @@ fn plane(data: &Replay) -> Option<[usize; 2]> {
     plane.sort_unstable();
     Some(plane)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws are uniform, and an action is worth its first number.
+    struct Fake(usize);
+
+    impl OneStep for Fake {
+        fn draws(&self, _observation: &[f32], count: usize, stream: &mut Stream) -> Result<Vec<f32>> {
+            Ok((0..count * self.0).map(|_| stream.uniform_in(-1.0, 1.0) as f32).collect())
+        }
+
+        fn values(&self, _observation: &[f32], actions: &[f32]) -> Result<Vec<f32>> {
+            Ok(actions.chunks_exact(self.0).map(|a| a[0]).collect())
+        }
+    }
+
+    /// Actions vary most in the third number, then in the first.
+    fn data(dims: usize) -> Replay {
+        let mut replay = Replay::new((1, dims), 50);
+        for i in 0..50 {
+            let wave = if i % 2 == 0 { 1.0 } else { -1.0 };
+            let action: Vec<f32> = [0.5, 0.1, 0.9].iter().take(dims).map(|scale| scale * wave).collect();
+            replay.push(&[i as f32], &action, 0.0, false, &[i as f32 + 1.0]);
+        }
+        replay
+    }
+
+    #[test]
+    fn a_scene_has_all_candidates_and_a_grid_over_the_limits() {
+        for candidates in [0, 1, 16, 64, 80] {
+            let scene = scene(&Fake(3), &data(3), candidates, 2.0).unwrap().unwrap();
+            assert_eq!(scene.plane, [1, 3]);
+            assert_eq!(scene.winner.is_some(), candidates > 0);
+            assert_eq!(scene.candidates.len(), candidates.saturating_sub(1));
+            assert_eq!(scene.draws.len(), DRAWS.max(candidates) - candidates);
+            assert_eq!((scene.side(), scene.grid[0].at), (SIDE, [-2.0, -2.0]));
+            let last = scene.grid[SIDE * SIDE - 1];
+            assert_eq!((last.at, last.value), ([2.0, 2.0], 2.0));
+            assert_eq!(Scene::parse("scene.csv", &scene.to_csv()).unwrap(), scene);
+        }
+        assert_eq!(scene(&Fake(1), &data(1), 4, 1.0).unwrap(), None);
+    }
+}

@@ -98,7 +98,12 @@ fn invented() -> Result<Vec<File>> {
         profiles(&setting, &arms),
         improvement(&setting, &pairs),
         sample_efficiency(&setting, &courses),
-        sweep(&Setting { tasks: sweep_tasks, ..setting }, "K", ("sweep", "IQM of scores"), &sweeps),
+        sweep(
+            &Setting { tasks: sweep_tasks, ..setting },
+            "K",
+            ("sweep", "IQM of scores", "The interquartile mean of all runs on all tasks"),
+            &sweeps,
+        ),
     ];
     let mut files = vec![
         ("invented.csv".to_owned(), csv(&curves, "step")),

@@ -74,7 +74,7 @@ pub(super) fn horizontal(panel: &Panel, kind: ScaleKind, most: usize) -> Option<
     Some((axis, StepUnit::One))
 }
 
-/// The vertical axis of a panel of curves, as [`horizontal`].
+/// The vertical axis of a panel of curves or of a plane, as [`horizontal`].
 pub(super) fn vertical(panel: &Panel, kind: ScaleKind, most: usize) -> Option<Axis> {
     let mut values: Vec<f64> = panel.levels.iter().map(|level| level.value).collect();
     for curve in panel.curves() {

@@ -18,9 +18,10 @@ const RIM: f64 = 0.6;
 /// Draws the plane. Whether there was anything to draw.
 pub(super) fn draw(canvas: &Canvas<'_>, plane: &Plane, place: &Place) -> bool {
     let cells = plane.side.saturating_sub(1);
+    let range = range(plane);
     let at = |i: usize| plane.limit * (2.0 * i as f64 / cells.max(1) as f64 - 1.0);
     for row in 0..cells {
-        let shades: Vec<Option<usize>> = (0..cells).map(|column| shade(plane, column, row)).collect();
+        let shades: Vec<Option<usize>> = (0..cells).map(|column| shade(plane, range, column, row)).collect();
         let mut from = 0;
         // Neighbours of one shade are one rectangle.
         for run in shades.chunk_by(|a, b| a == b) {
@@ -52,15 +53,19 @@ pub(super) fn draw_dot(canvas: &Canvas<'_>, dots: &Dots, at: Point) {
     }
 }
 
-/// Which step the mean of a cell's corners falls into.
-fn shade(plane: &Plane, column: usize, row: usize) -> Option<usize> {
-    let value = |i: usize, j: usize| plane.values[j * plane.side + i];
+/// Which step the mean of a cell's corners falls into, from the least value to the greatest, `[low, high]`.
+fn shade(plane: &Plane, [low, high]: [f64; 2], column: usize, row: usize) -> Option<usize> {
+    let value = |i: usize, j: usize| plane.values.get(j * plane.side + i).copied().unwrap_or(f64::NAN);
     let corners = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(i, j)| value(column + i, row + j));
-    let finite = || plane.values.iter().copied().filter(|x| x.is_finite());
-    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let mean = corners.iter().sum::<f64>() / 4.0;
-    let share = if high > low { (mean - low) / (high - low) } else { 0.0 };
+    let share = if high > low { (mean - low) / (high - low) } else { 0.0 * mean };
     share.is_finite().then_some(((share * SHADES as f64) as usize).min(SHADES - 1))
+}
+
+/// The least and the greatest value.
+fn range(plane: &Plane) -> [f64; 2] {
+    let finite = || plane.values.iter().copied().filter(|x| x.is_finite());
+    [finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max)]
 }
 
 fn ink(shade: usize) -> Ink {
@@ -77,4 +82,27 @@ fn rectangle(canvas: &Canvas<'_>, place: &Place, [x0, x1]: [f64; 2], [y0, y1]: [
     let (Some(left), Some(right), Some(bottom), Some(top)) = ends else { return };
     let (right, top) = (right + OVERLAP, top - OVERLAP);
     canvas.area(&[(left, bottom), (right, bottom), (right, top), (left, top)], ink);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(side: usize, values: &[f64]) -> Plane {
+        Plane { limit: 1.0, side, values: values.to_vec(), dots: Vec::new(), links: Vec::new() }
+    }
+
+    #[test]
+    fn shades_go_from_the_least_to_the_greatest() {
+        let steep = plane(3, &[0.0, 0.0, 12.0, 0.0, 0.0, 12.0, 0.0, 0.0, 12.0]);
+        assert_eq!(range(&steep), [0.0, 12.0]);
+        assert_eq!(shade(&steep, range(&steep), 0, 0), Some(0));
+        assert_eq!(shade(&steep, range(&steep), 1, 1), Some(SHADES / 2));
+        let level = plane(2, &[5.0; 4]);
+        assert_eq!(shade(&level, range(&level), 0, 0), Some(0));
+        let hole = plane(2, &[0.0, 1.0, f64::NAN, 2.0]);
+        assert_eq!(shade(&hole, range(&hole), 0, 0), None);
+        let short = plane(2, &[0.0, 1.0]);
+        assert_eq!(shade(&short, range(&short), 0, 0), None, "values are missing");
+    }
 }
