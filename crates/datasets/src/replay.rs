@@ -273,8 +273,8 @@ impl Replay {
         self.last.extend_from_slice(next_s);
     }
 
-    /// Keeps a′ of the row that was pushed last: what was done in its s′, for where no row of its own follows. It is not put away by
-    /// [`Self::state`]: a data set is read anew.
+    /// Keeps a′ of the row that was pushed last: what was done in its s′, for where no row of its own follows. It is not
+    /// put away by [`Self::state`]: a data set is read anew.
     pub fn end_with(&mut self, a: &[f32]) {
         debug_assert_eq!(a.len(), self.action_dim);
         self.last_action.clear();
