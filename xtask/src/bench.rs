@@ -392,11 +392,15 @@ impl<'a> Contest<'a> {
         let peer = |part: &str, name| self.peer(part, name, self.config.hidden());
         let (unit, all) = match what {
             What::Steps => {
-                let is_gymnasiums = envs::info(&self.config.task)?.package.starts_with("gymnasium");
-                let gymnasium = if is_gymnasiums { peer("gymnasium", "Gymnasium")? } else { None };
+                let package = envs::info(&self.config.task)?.package;
+                let python = match package.split(' ').next() {
+                    Some("gymnasium") => peer("gymnasium", "Gymnasium")?,
+                    Some("ogbench") => peer("gymnasium", "OGBench's package")?,
+                    _ => None,
+                };
                 let ours = [("environment", "reprise"), ("simulator", "mj_step alone")];
                 let ours = ours.into_iter().map(|(part, name)| self.ours(part, 1, name));
-                let all = ours.chain(gymnasium.map(Ok)).collect::<Result<_>>()?;
+                let all = ours.chain(python.map(Ok)).collect::<Result<_>>()?;
                 ("steps/s", all)
             }
             What::Training => {

@@ -7,6 +7,7 @@
 use crate::{Actor, Agent, Batch, Metrics, Td3, Weights};
 use anyhow::Result;
 use state::Archive;
+use streams::Stream;
 
 /// How α runs from its start to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +51,22 @@ impl Schedule {
     }
 }
 
+/// How expert and learner share the executed action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mixing {
+    /// (1 − α) · expert + α · learner: the paper's.
+    Interpolate,
+    /// One of them whole, the learner with probability α: a control, with the expert's data and without interpolation.
+    Choose,
+}
+
 /// What of DAI the paper's public text leaves open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DaiConfig {
     /// α(t).
     pub schedule: Schedule,
+    /// How α shares the action.
+    pub mixing: Mixing,
     /// Whether exploration noise is added to the blended action instead of to the learner's.
     pub noise_after_blend: bool,
     /// Whether the learner's share of the first actions is uniform random, as TD3's is.
@@ -66,25 +78,38 @@ pub struct Dai {
     td3: Td3,
     expert: Actor,
     config: DaiConfig,
+    /// Who acts, under [`Mixing::Choose`].
+    choices: Stream,
     expert_action: Vec<f32>,
 }
 
 impl Dai {
     /// `td3`, guided by `expert` as `config` says.
     #[must_use]
-    pub fn new(td3: Td3, expert: Actor, config: DaiConfig) -> Self {
-        Self { td3, expert, config, expert_action: Vec::new() }
+    pub fn new(td3: Td3, expert: Actor, config: DaiConfig, seed: u64) -> Self {
+        Self {
+            td3,
+            expert,
+            config,
+            choices: Stream::new(seed, "expert-or-learner"),
+            expert_action: Vec::new(),
+        }
     }
 
-    /// `action ← (1 − α) · expert(s) + α · action`. At α = 1 the expert is not asked and `action` stays as it is.
+    /// `action ← (1 − α) · expert(s) + α · action`, or one of them. At α = 1 the expert is not asked and `action` stays
+    /// as it is.
     fn blend(&mut self, alpha: f64, observation: &[f32], action: &mut [f32]) -> Result<()> {
         if alpha >= 1.0 {
             return Ok(());
         }
         self.expert_action.resize(action.len(), 0.0);
         self.expert.act(observation, &mut self.expert_action)?;
+        let share = match self.config.mixing {
+            Mixing::Interpolate => alpha,
+            Mixing::Choose => f64::from(u8::from(self.choices.uniform() < alpha)),
+        };
         for (a, expert) in action.iter_mut().zip(&self.expert_action) {
-            *a = ((1.0 - alpha) * f64::from(*expert) + alpha * f64::from(*a)) as f32;
+            *a = ((1.0 - share) * f64::from(*expert) + share * f64::from(*a)) as f32;
         }
         Ok(())
     }
@@ -114,7 +139,8 @@ impl Agent for Dai {
 
     fn act_guided(&mut self, t: u64, observation: &[f32], action: &mut [f32]) -> Result<bool> {
         let alpha = self.config.schedule.alpha(t);
-        if alpha >= 1.0 {
+        // A policy that is chosen at random at each step has no action of its own to show.
+        if alpha >= 1.0 || self.config.mixing == Mixing::Choose {
             return Ok(false);
         }
         self.td3.act(observation, action)?;
@@ -132,7 +158,8 @@ impl Agent for Dai {
 
     fn state(&mut self, archive: &mut Archive) -> Result<()> {
         // The expert is frozen, and α is a function of t.
-        self.td3.state(archive)
+        self.td3.state(archive)?;
+        archive.item("expert_or_learner", &mut self.choices)
     }
 }
 
@@ -163,7 +190,8 @@ mod tests {
         let expert =
             Actor::from_weights(&td3(9).policy_weights().unwrap(), (3, 2), LIMIT, &Device::Cpu).unwrap();
         let schedule = Schedule { shape, start, length: 30 };
-        Dai::new(td3(1), expert, DaiConfig { schedule, noise_after_blend, random_start: true })
+        let mixing = Mixing::Interpolate;
+        Dai::new(td3(1), expert, DaiConfig { schedule, mixing, noise_after_blend, random_start: true }, 1)
     }
 
     fn observation(t: u64) -> [f32; 3] {
@@ -203,6 +231,25 @@ mod tests {
         }
         // From t = length on, nothing of the expert is left.
         assert_eq!(actions(&mut dai(ScheduleShape::Linear, 0.0, false))[30..], actions(&mut td3(1))[30..]);
+    }
+
+    #[test]
+    fn a_chosen_action_is_the_experts_or_the_learners_and_the_learners_with_probability_alpha() {
+        let mut mixed = dai(ScheduleShape::Constant, 0.3, false);
+        mixed.config.mixing = Mixing::Choose;
+        let (mut learner, mut expert) = (td3(1), td3(9));
+        let (mut found, mut of_learner, mut of_expert) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        let mut learners = 0;
+        for t in 0..4000 {
+            mixed.explore(t, &observation(t), &mut found).unwrap();
+            learner.explore(t, &observation(t), &mut of_learner).unwrap();
+            expert.act(&observation(t), &mut of_expert).unwrap();
+            assert!(found == of_learner || found == of_expert, "step {t}");
+            learners += usize::from(found == of_learner);
+        }
+        // Binomial: 1200 expected, with a standard deviation of 29.
+        assert!((1084..=1316).contains(&learners), "{learners}");
+        assert!(!mixed.act_guided(0, &observation(0), &mut found).unwrap());
     }
 
     #[test]

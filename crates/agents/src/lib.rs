@@ -21,7 +21,7 @@ mod tensors;
 
 pub use actor::Actor;
 pub use critics::Aggregate;
-pub use dai::{Dai, DaiConfig, Schedule, ScheduleShape};
+pub use dai::{Dai, DaiConfig, Mixing, Schedule, ScheduleShape};
 pub use drol::{Drol, DrolConfig, Routing, latent, route};
 pub use dynamics::{Dynamics, DynamicsConfig, Fitted};
 pub use fql::{Fql, FqlConfig, FqlNoise};

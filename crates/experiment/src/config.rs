@@ -390,6 +390,24 @@ pub enum ScheduleShape {
     Constant,
 }
 
+/// How expert and learner share the executed action; see `agents::Mixing`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mixing {
+    /// In the proportion of α: what is meant where nothing is said.
+    #[default]
+    Interpolate,
+    /// One of them whole, the learner with probability α.
+    Choose,
+}
+
+impl Mixing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+    fn is_interpolate(&self) -> bool {
+        *self == Self::Interpolate
+    }
+}
+
 /// Where exploration noise enters the executed action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -410,6 +428,9 @@ pub struct DaiSettings {
     pub start: f64,
     /// The step from which on α = 1.
     pub length: u64,
+    /// How α shares the action.
+    #[serde(default, skip_serializing_if = "Mixing::is_interpolate")]
+    pub mixing: Mixing,
     /// Where exploration noise enters.
     pub noise: NoisePlacement,
     /// Whether the learner's share of the first `start_steps` actions is uniform random, as TD3's is.

@@ -17,8 +17,8 @@ mod store;
 
 pub use claims::{Claim, Claims, Metric, Reading, Threshold, Window};
 pub use config::{
-    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, Measure, MockFault, MockSettings,
-    ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
+    Algorithm, DaiSettings, Device, ErrorScale, Evaluation, ExpertGoal, Measure, Mixing, MockFault,
+    MockSettings, ModelSettings, MpdpSettings, NoisePlacement, ReplaySettings, RunConfig, RunId, SacSettings,
     ScheduleShape, StopRule, Td3Settings,
 };
 pub use generate::{Behaviour, Collect, Collection, Generate, Join, Joined, Recipe, Rows, STAND_IN};

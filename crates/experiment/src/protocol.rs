@@ -9,7 +9,8 @@ use crate::{
     Algorithm, Claims, DaiSettings, Device, Evaluation, NoisePlacement, Reference, ReplaySettings, RunId,
 };
 use crate::{
-    MockSettings, MpdpSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name, check_schema,
+    Mixing, MockSettings, MpdpSettings, SacSettings, ScheduleShape, Settings, Td3Settings, check_name,
+    check_schema,
 };
 use crate::{Plan, Selection, Window};
 use anyhow::Result;
@@ -187,6 +188,9 @@ pub struct ArmDai {
     pub start: f64,
     /// The share of the budget from which on α = 1.
     pub length: f64,
+    /// How α shares the action.
+    #[serde(default)]
+    pub mixing: Mixing,
     /// Where exploration noise enters.
     pub noise: NoisePlacement,
     /// Whether the learner's share of the first actions is uniform random, as TD3's is.
@@ -200,6 +204,7 @@ impl ArmDai {
             shape: self.shape,
             start: self.start,
             length: (self.length * steps as f64).round() as u64,
+            mixing: self.mixing,
             noise: self.noise,
             random_start: self.random_start,
             expert,

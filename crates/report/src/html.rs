@@ -283,9 +283,10 @@ fn grids(study: &Study) -> Vec<Grid> {
         ("scores", "Final scores", scores, tables::scores(study)),
         (
             "references",
-            "Beside published numbers of the same algorithm and budget",
-            "The interval is of our runs only. The difference is bold where our interval lies outside the reference ± \
-             its spread."
+            "Beside published numbers of the same algorithm after as many steps",
+            "Ours: the final score beside numbers of the whole budget, the evaluation at that step beside those of fewer \
+             steps. The interval is of our runs only. The difference is bold where our interval lies outside the \
+             reference ± its spread."
                 .to_owned(),
             tables::references(&comparisons(study)),
         ),

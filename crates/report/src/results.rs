@@ -1,4 +1,4 @@
-//! What arms scored at the end, and published numbers beside it.
+//! What arms scored, and published numbers beside it.
 
 use crate::number::{grouped, steps};
 use crate::study::{ArmRuns, Study, TaskRuns};
@@ -29,16 +29,16 @@ pub struct FinalScore {
     pub best: bool,
 }
 
-/// A published number of the same algorithm and as many steps, beside ours.
+/// A published number of the same algorithm after as many steps, beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The environment's id.
     pub task: String,
     /// The arm's name.
     pub label: String,
-    /// Environment steps of each run.
+    /// Environment steps until the score.
     pub steps: u64,
-    /// Our final score: the median over runs.
+    /// Our score after as many: the median over runs.
     pub ours: f64,
     /// Its bootstrap interval.
     pub interval: [f64; 2],
@@ -137,24 +137,31 @@ fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
     }
 }
 
-/// Our final scores beside published ones of the same algorithm, task (of any version) and number of steps. Other
-/// budgets are not compared.
+/// Our scores beside published ones of the same algorithm, task (of any version) and number of steps: the final score
+/// beside numbers of our whole budget, and the evaluation after as many steps beside those of fewer. Numbers of more steps
+/// are not compared.
 #[must_use]
 pub fn comparisons(study: &Study) -> Vec<Comparison> {
     let mut found = Vec::new();
-    for (ours, arm) in final_scores(study).iter().zip(study.tasks.iter().flat_map(|task| &task.arms)) {
-        let (Some(median), Some(interval)) = (ours.median, ours.interval) else { continue };
+    for (last, arm) in final_scores(study).iter().zip(study.tasks.iter().flat_map(|task| &task.arms)) {
         let algorithm = arm.arm.algorithm.name();
         let sources = study.experiment.reference.source.iter();
-        for source in sources.filter(|source| source.algorithm == algorithm && source.steps == ours.steps) {
-            for score in source.scores.iter().filter(|score| same_task(&score.task, &ours.task)) {
+        for source in sources.filter(|source| source.algorithm == algorithm && source.steps <= last.steps) {
+            for score in source.scores.iter().filter(|score| same_task(&score.task, &last.task)) {
+                let ours = if source.steps == last.steps {
+                    (last.median, last.interval)
+                } else {
+                    let runs = arm.window_means(Window::AtStep(source.steps), None).unwrap_or_default();
+                    median(study, &runs, &format!("at-{}/{}/{}", source.steps, last.task, last.arm))
+                };
+                let (Some(median), Some(interval)) = ours else { continue };
                 found.push(Comparison {
-                    task: ours.task.clone(),
-                    label: ours.label.clone(),
-                    steps: ours.steps,
+                    task: last.task.clone(),
+                    label: last.label.clone(),
+                    steps: source.steps,
                     ours: median,
                     interval,
-                    runs: ours.runs.len(),
+                    runs: last.runs.len(),
                     source: source.id.clone(),
                     reference_task: score.task.clone(),
                     reference: score.value,

@@ -3,7 +3,9 @@
 use crate::number::steps;
 use anyhow::Result;
 use diagnostics::BadInput;
-use experiment::{Arm, DataUsage, Experiment, Plan, Profile, Run, RunConfig, Selection, Store, Task, Window};
+use experiment::{
+    Arm, DataUsage, Experiment, Measure, Plan, Profile, Run, RunConfig, Selection, Store, Task, Window,
+};
 
 /// All that is recorded of one profile.
 #[derive(Debug)]
@@ -119,6 +121,9 @@ impl Study {
     /// What evaluations measure, for axes.
     #[must_use]
     pub fn measure(&self) -> &'static str {
+        if self.planned().all(|(config, _)| config.evaluation.measure == Measure::Success) {
+            return "Success rate, %";
+        }
         match self.tasks.first().and_then(|task| task.task.points) {
             Some(_) => "Normalised score",
             None => "Evaluation return",

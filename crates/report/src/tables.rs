@@ -16,12 +16,13 @@ fn score_format(study: &Study) -> impl Fn(f64) -> String + Copy {
 /// Final scores, the experts with their cost, and published numbers for the same task beside them.
 #[must_use]
 pub fn scores(study: &Study) -> Table {
+    let measure = study.measure().to_lowercase();
     let mut table = Table::new([
         ("task", Align::Left),
         ("what", Align::Left),
         ("steps", Align::Right),
         ("runs", Align::Right),
-        (if study.decimals() == 0 { "return" } else { "normalised score" }, Align::Right),
+        (if study.decimals() == 0 { "return" } else { &measure }, Align::Right),
         ("protocol", Align::Left),
     ]);
     let scores = final_scores(study);
@@ -90,7 +91,7 @@ fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
     ]
 }
 
-/// Our final scores beside published ones of the same algorithm and budget. The difference is bold where our interval
+/// Our scores beside published ones of the same algorithm after as many steps. The difference is bold where our interval
 /// lies outside the reference ± its spread.
 #[must_use]
 pub fn references(comparisons: &[Comparison]) -> Table {
@@ -179,13 +180,15 @@ pub fn gains(study: &Study) -> Table {
 /// What each arm that comes after another ends with, beside what that one left and what it began with itself.
 #[must_use]
 pub fn online(study: &Study) -> Table {
+    let end =
+        format!("online, last {} %", grouped(100.0 * study.experiment.protocol.statistics.final_share, 0));
     let mut table = Table::new([
         ("task", Align::Left),
         ("arm", Align::Left),
         ("runs", Align::Right),
         ("offline, at the end", Align::Right),
         ("online, before the first step", Align::Right),
-        ("online, last 5 %", Align::Right),
+        (&end, Align::Right),
     ]);
     for task in &study.tasks {
         for arm in &task.arms {

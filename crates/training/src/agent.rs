@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 use envs::Spec;
 use experiment::{
-    Aggregate, Algorithm, DaiSettings, DrolSettings, ErrorScale, FqlSettings, IqlSettings, ModelSettings,
-    MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RebracSettings, RunConfig, SacSettings,
-    ScheduleShape, StopRule, Td3Settings, Units,
+    Aggregate, Algorithm, DaiSettings, DrolSettings, ErrorScale, FqlSettings, IqlSettings, Mixing,
+    ModelSettings, MpdpSettings, NoisePlacement, PexSettings, PolicyActions, RebracSettings, RunConfig,
+    SacSettings, ScheduleShape, StopRule, Td3Settings, Units,
 };
 use nn::Unit;
 use std::path::Path;
@@ -56,7 +56,7 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
             let directory = needed.context("a run of td3-dai was given no expert")?;
             let weights = read_expert(directory)?;
             let expert = Actor::from_weights(&weights, dims, limit, &device)?;
-            Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai))))
+            Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai), config.seed)))
         }
         Algorithm::Iql => {
             let mut iql = iql()?;
@@ -264,6 +264,10 @@ fn dai_config(settings: &DaiSettings) -> DaiConfig {
     };
     DaiConfig {
         schedule: Schedule { shape, start: settings.start, length: settings.length },
+        mixing: match settings.mixing {
+            Mixing::Interpolate => agents::Mixing::Interpolate,
+            Mixing::Choose => agents::Mixing::Choose,
+        },
         noise_after_blend: settings.noise == NoisePlacement::AfterBlend,
         random_start: settings.random_start,
     }

@@ -4,9 +4,9 @@
 
 use experiment::{
     Aggregate, Algorithm, DaiSettings, DataSettings, DataUsage, Device, DrolSettings, ErrorScale, Evaluation,
-    ExpertGoal, FqlSettings, IqlSettings, Measure, ModelSettings, MpdpSettings, NoisePlacement, PexSettings,
-    PolicyActions, RebracSettings, ReplaySettings, Rewards, RunConfig, SacSettings, ScheduleShape, StopRule,
-    Td3Settings, Units,
+    ExpertGoal, FqlSettings, IqlSettings, Measure, Mixing, ModelSettings, MpdpSettings, NoisePlacement,
+    PexSettings, PolicyActions, RebracSettings, ReplaySettings, Rewards, RunConfig, SacSettings,
+    ScheduleShape, StopRule, Td3Settings, Units,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,11 +68,19 @@ fn guided(task: &str) -> RunConfig {
         shape: ScheduleShape::Linear,
         start: 0.0,
         length: 200,
+        mixing: Mixing::Interpolate,
         noise: NoisePlacement::BeforeBlend,
         random_start: true,
         expert: expert_of(task).id(),
     };
     RunConfig { arm: "td3-dai".to_owned(), algorithm: Algorithm::Td3Dai, dai: Some(dai), ..config(task, 0) }
+}
+
+/// Guided by an expert that acts whole, at random.
+fn mixed(task: &str) -> RunConfig {
+    let guided = guided(task);
+    let dai = guided.dai.clone().map(|dai| DaiSettings { mixing: Mixing::Choose, ..dai });
+    RunConfig { dai, ..guided }
 }
 
 fn soft(task: &str) -> RunConfig {
@@ -310,6 +318,7 @@ fn a_run_that_is_interrupted_anywhere_leaves_the_same_bytes() {
             (expert_of(task), None),
             (config(task, 0), None),
             (guided(task), Some(kept.as_path())),
+            (mixed(task), Some(kept.as_path())),
             (soft(task), None),
             (planned(task), None),
         ] {
