@@ -20,25 +20,29 @@ use streams::Stream;
 const INVENTED: &str = "Invented data";
 const STATISTICS: Statistics =
     Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2_000, seed: 0, final_share: 0.05 };
-/// The recorded study that is shown.
-const PAPER: &str = "dai";
-const PROFILE: &str = "quick";
+/// Of recorded studies, the pictures that are shown.
+const RECORDED: [(&str, &str, &[&str]); 2] =
+    [("dai", "quick", &["learning-curves", "final-scores", "readings"]), ("drol", "quick", &["routing"])];
 
 /// Everything in `figures/gallery/`, from the records in the checkout at `root`.
 pub(crate) fn files(root: &Path) -> Result<Vec<File>> {
-    let mut files = recorded(root)?;
-    files.extend(invented()?);
+    let mut files = invented()?;
+    for (paper, profile, names) in RECORDED {
+        files.extend(recorded(root, (paper, profile), names)?);
+    }
     Ok(files)
 }
 
-/// What a recorded study of one task can show, with its evaluations.
-fn recorded(root: &Path) -> Result<Vec<File>> {
-    let experiment = Experiment::read(root, PAPER)?;
-    let study = Study::load(&experiment, PROFILE, &Store::open(&root.join("results"), PAPER)?)?;
+/// Pictures of a recorded study, with its evaluations.
+fn recorded(root: &Path, (paper, profile): (&str, &str), names: &[&str]) -> Result<Vec<File>> {
+    let experiment = Experiment::read(root, paper)?;
+    let study = Study::load(&experiment, profile, &Store::open(&root.join("results"), paper)?)?;
     let mut files = Vec::new();
     for mut picture in figures::pictures(&study, &answers(&study)) {
-        picture.name = format!("{}-{PAPER}-{PROFILE}", picture.name);
-        files.extend(picture_files(&picture)?);
+        if names.contains(&picture.name.as_str()) {
+            picture.name = format!("{}-{paper}-{profile}", picture.name);
+            files.extend(picture_files(&picture)?);
+        }
     }
     let mut csv = "algorithm,task,seed,step,score\n".to_owned();
     for arm in study.tasks.iter().flat_map(|task| &task.arms) {
@@ -48,7 +52,7 @@ fn recorded(root: &Path) -> Result<Vec<File>> {
             }
         }
     }
-    files.push((format!("{PAPER}-{PROFILE}.csv"), csv.into_bytes()));
+    files.push((format!("{paper}-{profile}.csv"), csv.into_bytes()));
     Ok(files)
 }
 
