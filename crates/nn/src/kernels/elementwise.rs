@@ -16,6 +16,7 @@ macro_rules! wide {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $type),*) $(-> $ret)? { plain($($arg),*) }
+            let _flush = $crate::kernels::flush::Flush::new();
             match $crate::kernels::lanes::Level::current() {
                 // SAFETY: the processor has the features of its level.
                 #[cfg(target_arch = "x86_64")]

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod elementwise;
+mod flush;
 mod heads;
 mod lanes;
 mod norm;

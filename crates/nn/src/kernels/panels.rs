@@ -425,6 +425,7 @@ unsafe fn block_portable(block: &Block) {
 }
 
 fn run(level: Level, block: &Block) {
+    let _flush = super::flush::Flush::new();
     // SAFETY: `product` and `linear_backward_parameters` derive every pointer and size from slices that they hold, and
     // the level is one that the processor has.
     unsafe {
