@@ -114,7 +114,7 @@ fn print(study: &Study, answers: &[Answer]) {
         show(&tables::runs(study));
     }
     show(&tables::online(study));
-    show(&tables::gains(study));
+    show(&tables::experts(study));
     show(&tables::verdicts(answers).without("note"));
     for answer in answers {
         say(format!("{:15} {}", answer.verdict.name(), answer.statement));

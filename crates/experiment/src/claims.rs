@@ -110,6 +110,9 @@ pub struct Reading {
     /// Which evaluations of the baseline count, where those are others.
     #[serde(default)]
     baseline_window: Option<Window>,
+    /// Whether the steps that trained the task's expert count: the baseline is taken as many steps later, or at its end.
+    #[serde(default)]
+    pub counts_expert: bool,
 }
 
 impl Reading {

@@ -182,9 +182,9 @@ fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
         companion_label: String::new(),
     };
     let text = format!(
-        "Each reading of a claim: line and bar, the metric and its {} % bootstrap interval over runs; dashed, what the \
-         paper says it exceeds. Green: reproduced; vermillion: not reproduced; sky blue: inconclusive. Metrics are \
-         relative gains (1 is +100 %), ratios, or differences of returns. {shown} of {} claims have an interval in \
+        "Each reading of a claim: line and bar, the metric and its {} % bootstrap interval over runs; dashed, the \
+         threshold. Green: reproduced; vermillion: not reproduced; sky blue: inconclusive. Metrics are relative gains \
+         (1 is +100 %), ratios, or differences. {shown} of {} claims have an interval in \
          this profile.",
         grouped(100.0 * study.experiment.protocol.statistics.confidence, 0),
         answers.len(),
@@ -344,7 +344,7 @@ fn final_of<'a>(study: &Study, members: impl Iterator<Item = (&'a ArmRuns, f64)>
         if unit.is_nan() || unit <= 0.0 {
             return None;
         }
-        arm.window_means(window, None)?.into_iter().map(|score| RunScore::new(score / unit)).collect()
+        arm.window_means(window, None, 0)?.into_iter().map(|score| RunScore::new(score / unit)).collect()
     };
     Scores::new(members.map(runs).collect::<Option<Vec<_>>>()?)
 }
@@ -449,7 +449,7 @@ fn swept(
 /// A column of the log at its end, a number a run of one task.
 fn logged_of(study: &Study, arm: &ArmRuns, column: &str) -> Option<Scores> {
     let window = study.experiment.protocol.statistics.final_window();
-    let runs = arm.window_means(window, Some(column))?.into_iter().map(RunScore::new);
+    let runs = arm.window_means(window, Some(column), 0)?.into_iter().map(RunScore::new);
     Scores::new(vec![runs.collect::<Option<_>>()?])
 }
 

@@ -38,7 +38,8 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
     for (name, table) in [
         ("scores", tables::scores(study)),
         ("online", tables::online(study)),
-        ("gains", tables::gains(study)),
+        ("experts", tables::experts(study)),
+        ("windows", tables::windows(study)),
         ("verdicts", tables::verdicts(&answers)),
         ("claims", tables::claims(&answers)),
         ("sensitivity", sensitivity::sensitivity(study)),

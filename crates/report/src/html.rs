@@ -297,10 +297,20 @@ fn grids(study: &Study) -> Vec<Grid> {
             tables::online(study),
         ),
         (
-            "gains",
-            "Relative gains by reading",
-            "Undefined where the baseline is not above 0; the average is over tasks.".to_owned(),
-            tables::gains(study),
+            "experts",
+            "Experts and what they cost",
+            "A policy of its own run, frozen where it reached the goal. Its steps are on no axis; readings that end in \
+             -counted count them. All runs of a task share one, so no interval holds the draw of the expert."
+                .to_owned(),
+            tables::experts(study),
+        ),
+        (
+            "windows",
+            "What every reading compares",
+            "Medians over runs of each run's mean in the window, their difference and relative gain, each with its \
+             bootstrap interval; a gain is undefined where the baseline is not surely above 0."
+                .to_owned(),
+            tables::windows(study),
         ),
     ];
     let filled = all.into_iter().filter(|(.., table)| !table.rows().is_empty());

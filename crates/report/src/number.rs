@@ -25,6 +25,13 @@ pub fn grouped(value: f64, decimals: usize) -> String {
     text + fraction
 }
 
+/// A number with three digits that count, and no more than six decimals: `0.0123`, `1,234`.
+#[must_use]
+pub fn significant(value: f64) -> String {
+    let magnitude = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
+    grouped(value, (2.0 - magnitude).clamp(0.0, 6.0) as usize)
+}
+
 /// A relative gain as a signed percentage: `1.13` as `+113 %`.
 #[must_use]
 pub fn percent_gain(gain: f64) -> String {
@@ -97,6 +104,11 @@ mod tests {
     fn gains_ratios_and_intervals() {
         let whole = |x| grouped(x, 0);
         let check = |found: String, expect: &str| assert_eq!(found, expect);
+        check(significant(0.012_345), "0.0123");
+        check(significant(-12.345), "-12.3");
+        check(significant(1234.5), "1,234");
+        check(significant(0.0), "0.00");
+        check(significant(1e-9), "0.000000");
         check(percent_gain(1.13), "+113 %");
         check(percent_gain(-0.254), "-25 %");
         check(percent_gain(0.001), "0 %");

@@ -59,7 +59,7 @@ pub struct Comparison {
     /// Ours less the reference.
     pub difference: f64,
     /// How our interval lies to the reference and its spread.
-    pub lies: Lies,
+    pub lies: Option<Lies>,
 }
 
 /// How our interval lies to a reference ± its spread.
@@ -118,7 +118,7 @@ pub(crate) fn median(study: &Study, runs: &[f64], purpose: &str) -> (Option<f64>
 
 fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
     let window = study.experiment.protocol.statistics.final_window();
-    let runs = arm.window_means(window, None).unwrap_or_default();
+    let runs = arm.window_means(window, None, 0).unwrap_or_default();
     let (median, interval) = median(study, &runs, &format!("final/{}/{}", task.task.id, arm.arm.id));
     let others = || task.arms.iter().filter(|other| other.arm.id != arm.arm.id);
     let beats = |other: &ArmRuns| {
@@ -151,7 +151,7 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
                 let ours = if source.steps == last.steps {
                     (last.median, last.interval)
                 } else {
-                    let runs = arm.window_means(Window::AtStep(source.steps), None).unwrap_or_default();
+                    let runs = arm.window_means(Window::AtStep(source.steps), None, 0).unwrap_or_default();
                     median(study, &runs, &format!("at-{}/{}/{}", source.steps, last.task, last.arm))
                 };
                 let (Some(median), Some(interval)) = ours else { continue };
@@ -169,7 +169,7 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
                     reference_runs: source.seeds,
                     protocol: source.protocol.clone(),
                     difference: median - score.value,
-                    lies: lies(interval, score.value, score.spread.unwrap_or(0.0)),
+                    lies: score.spread.map(|spread| lies(interval, score.value, spread)),
                 });
             }
         }

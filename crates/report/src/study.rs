@@ -65,19 +65,26 @@ impl ArmRuns {
     }
 
     /// Each run's mean over its evaluations in `window`, or over what it logged there of a column of `train.csv`; `None`
-    /// where a run has none there.
+    /// where a run has none there. `ahead` takes for each of them the one that so many steps later is the latest.
     #[must_use]
-    pub fn window_means(&self, window: Window, logged: Option<&str>) -> Option<Vec<f64>> {
-        self.runs().map(|run| window_mean(run, window, logged)).collect()
+    pub fn window_means(&self, window: Window, logged: Option<&str>, ahead: u64) -> Option<Vec<f64>> {
+        self.runs().map(|run| window_mean(run, window, logged, ahead)).collect()
     }
 }
 
 /// A run's mean over the learned policy's evaluations in `window`, or over a column of its log.
-fn window_mean(run: &Run, window: Window, logged: Option<&str>) -> Option<f64> {
+fn window_mean(run: &Run, window: Window, logged: Option<&str>, ahead: u64) -> Option<f64> {
     let (steps, every) = (run.config.steps, run.config.evaluation.every);
-    let values = logged.map_or_else(|| run.evaluations.learned().collect(), |column| run.logged(column));
-    let inside = values.into_iter().filter(|(step, _)| window.contains(*step, steps, every));
-    stats::mean(&inside.map(|(_, mean)| mean).collect::<Vec<_>>())
+    let values: Vec<(u64, f64)> =
+        logged.map_or_else(|| run.evaluations.learned().collect(), |column| run.logged(column));
+    mean_within(&values, |step| window.contains(step, steps, every), ahead)
+}
+
+/// The mean of what the latest of `values`, which are in the order of steps, is `ahead` steps after each that counts.
+fn mean_within(values: &[(u64, f64)], counts: impl Fn(u64) -> bool, ahead: u64) -> Option<f64> {
+    let latest = |at: u64| values[..values.partition_point(|(step, _)| *step <= at)].last();
+    let inside = values.iter().filter(|(step, _)| counts(*step));
+    stats::mean(&inside.filter_map(|(step, _)| Some(latest(step + ahead)?.1)).collect::<Vec<_>>())
 }
 
 impl Study {
@@ -185,4 +192,21 @@ fn state(store: &Store, config: &RunConfig) -> Result<State, BadInput> {
             None => State::Missing,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mean_within;
+
+    #[test]
+    fn a_look_ahead_takes_the_latest_value_and_at_the_end_the_last() {
+        let values = [(0, 1.0), (10, 2.0), (20, 4.0), (30, 8.0)];
+        let first_two = |step| (10..=20).contains(&step);
+        let check = |ahead, expected| assert_eq!(mean_within(&values, first_two, ahead), expected, "{ahead}");
+        check(0, Some(3.0));
+        check(10, Some(6.0));
+        check(15, Some(6.0));
+        check(1000, Some(8.0));
+        assert_eq!(mean_within(&values, |step| step > 30, 0), None);
+    }
 }

@@ -1,10 +1,10 @@
 //! The tables of a study.
 
-use crate::number::{MISSING, grouped, percent_gain, plus_minus, steps, with_interval};
+use crate::number::{MISSING, grouped, percent_gain, plus_minus, significant, steps, with_interval};
 use crate::results::{Comparison, FinalScore, Lies, final_scores, in_words, median, same_task};
-use crate::study::{ArmRuns, State, Study};
+use crate::study::{ArmRuns, State, Study, TaskRuns};
 use crate::table::{Align, Cell, Table};
-use crate::verdicts::{Answer, Gain, Verdict, task_gain};
+use crate::verdicts::{self, Answer, Baseline, TaskScores, Verdict};
 use experiment::{Claim, Metric, Reading, Score, Source, Window};
 
 /// How a study's scores are written.
@@ -114,10 +114,11 @@ pub fn references(comparisons: &[Comparison]) -> Table {
             Some(spread) => plus_minus(row.reference, spread, round),
             None => round(row.reference),
         };
-        let apart = row.lies != Lies::Overlaps;
+        let apart = row.lies.is_some_and(|lies| lies != Lies::Overlaps);
         let lies = match row.lies {
-            Lies::Overlaps => "overlaps the reference ± spread".to_owned(),
-            lies => format!("{} the reference ± spread", lies.name()),
+            None => "no spread is known".to_owned(),
+            Some(Lies::Overlaps) => "overlaps the reference ± spread".to_owned(),
+            Some(lies) => format!("{} the reference ± spread", lies.name()),
         };
         let difference = with_interval(row.difference, low - row.reference, high - row.reference, round);
         table.push([
@@ -136,43 +137,109 @@ pub fn references(comparisons: &[Comparison]) -> Table {
     table
 }
 
-/// Relative gains by task for every reading of the claims about gains, and their average.
+/// What every reading of the claims compares, by task: the numbers behind the verdicts.
 #[must_use]
-pub fn gains(study: &Study) -> Table {
-    let mut columns = vec![("reading", Align::Left)];
-    columns.extend(study.tasks.iter().map(|task| (task.task.title.as_str(), Align::Right)));
-    columns.push(("average", Align::Right));
-    let mut table = Table::new(columns);
-    let mut seen: Vec<Reading> = Vec::new();
-    let is_gain = |claim: &&Claim| claim.metric == Metric::RelativeGain && claim.of.is_none();
-    for claim in study.experiment.claims.claim.iter().filter(is_gain) {
-        for reading in &claim.reading {
-            if seen.iter().any(|other| other.id == reading.id) {
-                continue;
-            }
-            seen.push(reading.clone());
-            let pair = (claim.arm.as_str(), claim.baseline.as_str());
-            let gains: Vec<Option<Gain>> =
-                study.tasks.iter().map(|task| task_gain(study, task, pair, reading.window)).collect();
-            let average = match gains.iter().copied().collect::<Option<Vec<Gain>>>() {
-                None => MISSING.to_owned(),
-                Some(gains) => {
-                    let points: Option<Vec<f64>> = gains.iter().map(|gain| gain.point).collect();
-                    let mean = points.and_then(|points| stats::mean(&points));
-                    mean.map_or_else(|| "undefined".to_owned(), percent_gain)
-                }
-            };
-            let cell = |gain: &Option<Gain>| match gain.map(|gain| (gain.point, gain.interval)) {
-                None => MISSING.to_owned(),
-                Some((Some(point), Some([low, high]))) => with_interval(point, low, high, percent_gain),
-                Some((Some(point), None)) => percent_gain(point),
-                Some((None, _)) => "undefined".to_owned(),
-            };
-            let mut row = vec![reading.id.clone()];
-            row.extend(gains.iter().map(cell));
-            row.push(average);
-            table.push(row);
+pub fn windows(study: &Study) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("reading", Align::Left),
+        ("arm", Align::Left),
+        ("its median", Align::Right),
+        ("baseline", Align::Left),
+        ("its median", Align::Right),
+        ("difference", Align::Right),
+        ("relative gain", Align::Right),
+    ]);
+    let mut seen: Vec<(&Claim, &Reading)> = Vec::new();
+    let claims = study.experiment.claims.claim.iter();
+    for (claim, reading) in claims.flat_map(|claim| claim.reading.iter().map(move |reading| (claim, reading)))
+    {
+        let is_same = |(other, another): &(&Claim, &Reading)| {
+            (&other.arm, &other.baseline, &other.of, &another.id)
+                == (&claim.arm, &claim.baseline, &claim.of, &reading.id)
+        };
+        if seen.iter().any(is_same) {
+            continue;
         }
+        seen.push((claim, reading));
+        for task in &study.tasks {
+            table_rows(study, task, claim, reading).into_iter().for_each(|row| table.push(row));
+        }
+    }
+    table
+}
+
+/// What one reading compares on one task; nothing where runs are missing.
+fn table_rows(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading) -> Option<Vec<String>> {
+    let scores = verdicts::scores(&study.experiment.reference, claim, reading, &[task]).ok()?;
+    let [TaskScores { arm, baseline }] = scores.as_slice() else { return None };
+    let purpose = |what: &str| {
+        format!("windows/{}/{}/{}/{}/{what}", task.task.id, claim.arm, claim.baseline, reading.id)
+    };
+    // Columns of logs have scales of their own.
+    let number = |x: f64| if claim.of.is_some() { significant(x) } else { score_format(study)(x) };
+    let of_runs = |runs: &[f64], what: &str| match median(study, runs, &purpose(what)) {
+        (Some(median), Some([low, high])) if runs.len() > 1 => with_interval(median, low, high, number),
+        (Some(median), _) => number(median),
+        _ => MISSING.to_owned(),
+    };
+    let theirs = match baseline {
+        Baseline::Runs(runs) => of_runs(runs, "baseline"),
+        Baseline::Published(published, _) => number(published.mean()),
+    };
+    let compared = |metric: Metric, what: &str, format: &dyn Fn(f64) -> String| {
+        let estimate =
+            verdicts::estimate(metric, &scores, &study.experiment.protocol.statistics, &purpose(what));
+        match (estimate.point, estimate.interval) {
+            (Some(point), Some([low, high])) if arm.len() > 1 => with_interval(point, low, high, format),
+            (Some(point), Some(_)) => format(point),
+            _ => "undefined".to_owned(),
+        }
+    };
+    let what = claim.of.as_ref().map_or_else(String::new, |column| format!(", {column}"));
+    Some(vec![
+        task.task.id.clone(),
+        format!("{}{what}", reading.id),
+        claim.arm.clone(),
+        of_runs(arm, "arm"),
+        claim.baseline.clone(),
+        theirs,
+        compared(Metric::LeastDifference, "difference", &number),
+        compared(Metric::RelativeGain, "gain", &percent_gain),
+    ])
+}
+
+/// The experts, and what they cost.
+#[must_use]
+pub fn experts(study: &Study) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("goal", Align::Right),
+        ("score", Align::Right),
+        ("episodes", Align::Right),
+        ("steps", Align::Right),
+        ("of the budget", Align::Right),
+        ("seed", Align::Right),
+        ("configuration", Align::Left),
+        ("SHA-256 of its weights", Align::Left),
+    ]);
+    for task in &study.tasks {
+        let Some((run, expert)) = task.expert.as_ref().and_then(|run| Some((run, run.expert.as_ref()?)))
+        else {
+            continue;
+        };
+        let goal = run.config.expert.as_ref().map_or(f64::NAN, |goal| goal.goal);
+        table.push([
+            task.task.id.clone(),
+            score_format(study)(goal),
+            plus_minus(expert.score, expert.score_std, score_format(study)),
+            expert.episodes.to_string(),
+            steps(expert.step),
+            format!("{} %", grouped(100.0 * expert.step as f64 / task.steps as f64, 0)),
+            run.config.seed.to_string(),
+            run.config.id().to_string(),
+            expert.weights_sha256.clone(),
+        ]);
     }
     table
 }
@@ -195,7 +262,7 @@ pub fn online(study: &Study) -> Table {
             let before = task.arms.iter().find(|before| Some(&before.arm.id) == arm.arm.after.as_ref());
             let Some(before) = before else { continue };
             let score = |runs: &ArmRuns, name: &str, window| {
-                let scores = runs.window_means(window, None).unwrap_or_default();
+                let scores = runs.window_means(window, None, 0).unwrap_or_default();
                 let purpose = format!("online/{}/{}/{name}", task.task.id, runs.arm.id);
                 match median(study, &scores, &purpose) {
                     (Some(median), Some([low, high])) => {
