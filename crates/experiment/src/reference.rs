@@ -20,10 +20,11 @@ pub struct Source {
     pub id: String,
     /// The algorithm that was measured.
     pub algorithm: String,
-    /// Environment steps of training.
+    /// Steps of training, or updates where it learns from data alone.
     pub steps: u64,
-    /// Runs.
-    pub seeds: u32,
+    /// Runs, where that is stated.
+    #[serde(default)]
+    pub seeds: Option<u32>,
     /// What the number is: which evaluations, which average.
     pub protocol: String,
     /// What the spread is, where there is one.
@@ -60,6 +61,17 @@ pub struct Score {
     /// Its spread, of the source's kind.
     #[serde(default)]
     pub spread: Option<f64>,
+    /// Steps of training, where those are not the source's.
+    #[serde(default)]
+    steps: Option<u64>,
+}
+
+impl Source {
+    /// Steps of training behind one of its scores.
+    #[must_use]
+    pub fn steps_of(&self, score: &Score) -> u64 {
+        score.steps.unwrap_or(self.steps)
+    }
 }
 
 impl Reference {

@@ -288,10 +288,13 @@ fn group(study: &Study, name: &str) -> Option<Panel> {
     };
     let level = |(_, (arm, color)): (usize, (&ArmRuns, Color))| {
         let steps = members[0].steps;
-        let of = |source: &&experiment::Source| source.algorithm == arm.arm.label && source.steps == steps;
-        let mut scores =
-            study.experiment.reference.source.iter().filter(of).flat_map(|source| &source.scores);
-        let value = scores.find(|score| score.task == name)?.value;
+        let of = |source: &&experiment::Source| source.algorithm == arm.arm.label;
+        let sources = study.experiment.reference.source.iter().filter(of);
+        let mut scores = sources.flat_map(|source| source.scores.iter().map(move |score| (source, score)));
+        let is_it = |(source, score): &(&experiment::Source, &experiment::Score)| {
+            score.task == name && source.steps_of(score) == steps
+        };
+        let value = scores.find(is_it)?.1.value;
         Some(Level { label: String::new(), color, pattern: Pattern::Dotted, value })
     };
     let cells = || members.iter().flat_map(|task| &task.arms);

@@ -118,7 +118,7 @@ struct Source {
     id: String,
     algorithm: String,
     steps: String,
-    seeds: u32,
+    seeds: Option<u32>,
     protocol: String,
     spread: String,
     cite: String,

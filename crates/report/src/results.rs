@@ -53,7 +53,7 @@ pub struct Comparison {
     /// Its spread, of the kind that the source says.
     pub spread: Option<f64>,
     /// Its runs.
-    pub reference_runs: u32,
+    pub reference_runs: Option<u32>,
     /// What the number is.
     pub protocol: String,
     /// Ours less the reference.
@@ -146,19 +146,23 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
     for (last, arm) in final_scores(study).iter().zip(study.tasks.iter().flat_map(|task| &task.arms)) {
         let algorithm = arm.arm.algorithm.name();
         let sources = study.experiment.reference.source.iter();
-        for source in sources.filter(|source| source.algorithm == algorithm && source.steps <= last.steps) {
+        for source in sources.filter(|source| source.algorithm == algorithm) {
             for score in source.scores.iter().filter(|score| same_task(&score.task, &last.task)) {
-                let ours = if source.steps == last.steps {
+                let steps = source.steps_of(score);
+                if steps > last.steps {
+                    continue;
+                }
+                let ours = if steps == last.steps {
                     (last.median, last.interval)
                 } else {
-                    let runs = arm.window_means(Window::AtStep(source.steps), None, 0).unwrap_or_default();
-                    median(study, &runs, &format!("at-{}/{}/{}", source.steps, last.task, last.arm))
+                    let runs = arm.window_means(Window::AtStep(steps), None, 0).unwrap_or_default();
+                    median(study, &runs, &format!("at-{steps}/{}/{}", last.task, last.arm))
                 };
                 let (Some(median), Some(interval)) = ours else { continue };
                 found.push(Comparison {
                     task: last.task.clone(),
                     label: last.label.clone(),
-                    steps: source.steps,
+                    steps,
                     ours: median,
                     interval,
                     runs: last.runs.len(),

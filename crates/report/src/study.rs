@@ -111,7 +111,8 @@ impl Study {
                 None => None,
             };
             let every = experiment.settings(task, Some(&profile), None)?.evaluation.every;
-            let steps = experiment.steps(task, &profile).unwrap_or(0);
+            let last = arms.last().and_then(|arm: &ArmRuns| arm.planned.first());
+            let steps = last.map_or(0, |(config, _)| config.steps);
             tasks.push(TaskRuns { task: task.clone(), steps, every, arms, expert });
         }
         Ok(Self { experiment: experiment.clone(), profile_name: profile_name.to_owned(), profile, tasks })

@@ -59,15 +59,23 @@ pub fn scores(study: &Study) -> Table {
                 table.push([
                     score.task.clone(),
                     format!("{}, {}", source.algorithm, source.id),
-                    steps(source.steps),
-                    source.seeds.to_string(),
+                    steps(source.steps_of(score)),
+                    runs_of(source.seeds),
                     value,
-                    format!("{} ± {}", source.protocol, source.spread),
+                    match score.spread {
+                        Some(_) => format!("{} ± {}", source.protocol, source.spread),
+                        None => source.protocol.clone(),
+                    },
                 ]);
             }
         }
     }
     table
+}
+
+/// A source's runs.
+fn runs_of(seeds: Option<u32>) -> String {
+    seeds.map_or_else(|| "not stated".to_owned(), |seeds| seeds.to_string())
 }
 
 fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
@@ -128,7 +136,7 @@ pub fn references(comparisons: &[Comparison]) -> Table {
             with_interval(row.ours, low, high, round).into(),
             row.runs.to_string().into(),
             reference.into(),
-            row.reference_runs.to_string().into(),
+            runs_of(row.reference_runs).into(),
             Cell::new(difference, apart),
             lies.into(),
             format!("{} ({}): {}", row.source, row.reference_task, row.protocol).into(),

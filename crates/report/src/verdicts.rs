@@ -362,13 +362,17 @@ fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, St
         Some(SpreadKind::StandardError) => Spread::StandardError,
         Some(SpreadKind::PopulationStd) | None => Spread::PopulationStd,
     };
-    let known =
-        score.spread.and_then(|spread| Published::new(score.value, spread, kind, source.seeds as usize));
+    let known = score
+        .spread
+        .zip(source.seeds)
+        .and_then(|(spread, seeds)| Published::new(score.value, spread, kind, seeds as usize));
     Ok(match known {
         Some(published) => Baseline::Published(published, None),
         None => Baseline::Published(
             Published::exact(score.value),
-            Some(format!("{id} gives no spread over runs for {task}: its number is taken as exact")),
+            Some(format!(
+                "{id} gives no spread over a number of runs for {task}: its number is taken as exact"
+            )),
         ),
     })
 }
