@@ -30,7 +30,7 @@ pub struct RebracConfig {
     pub noise: f64,
     /// Where that noise is clipped.
     pub noise_clip: f64,
-    /// Critic updates for each update of actor and targets.
+    /// Updates for each one with a loss of the actor, in which targets move too.
     pub policy_delay: u64,
 }
 
@@ -140,6 +140,9 @@ impl Rebrac {
             metrics.push(("actor_loss", scalar("actor loss", self.updates, &loss)?));
             metrics.push(("bc_loss", scalar("distance to the data", self.updates, &bc)?));
             metrics.push(("q", scalar("mean value", self.updates, &q)?));
+        } else {
+            // One Adam moves all networks at every update in the code: without a loss the actor goes on by momentum.
+            self.actor_optimiser.step(&self.phi, &self.phi.zeros_like()?)?;
         }
         let critic_loss = self.critics.update(&batch, &y)?;
         metrics.push(("critic_loss", scalar("critic loss", self.updates, &critic_loss)?));
