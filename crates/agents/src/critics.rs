@@ -1,5 +1,5 @@
 //! The critics that FQL, DROL and ReBRAC share, those of OGBench's reference code: two networks of GELU units, each hidden layer
-//! normalised, and a slow copy of them.
+//! normalised, and a target of each.
 
 use crate::Weights;
 use crate::actor::{critic_name, load, theta_from_weights, weights_from_theta};
@@ -58,18 +58,18 @@ impl Critics {
     }
 
     /// agg_i Q_θ′i(s, a) `[batch, 1]`.
-    pub(crate) fn slow_q(&self, s: &Tensor, a: &Tensor, aggregate: Aggregate) -> Result<Tensor> {
+    pub(crate) fn target_q(&self, s: &Tensor, a: &Tensor, aggregate: Aggregate) -> Result<Tensor> {
         aggregate.of(&self.mlp.forward_beside(s, a, &self.theta_target.as_detached_tensor())?)
     }
 
     /// min_i Q_θi(s, a) of each of `actions [count, action]` in one state.
-    pub(crate) fn lesser(&self, observation: &[f32], actions: &[f32], count: usize) -> Result<Vec<f32>> {
+    pub(crate) fn min_q(&self, observation: &[f32], actions: &[f32], count: usize) -> Result<Vec<f32>> {
         let (s, a) = rows(observation, actions, count, self.theta.device())?;
         Ok(Aggregate::Min.of(&self.q(&s, &a)?)?.flatten_all()?.to_vec1()?)
     }
 
     /// θ_i′ ← τ θ_i + (1 − τ) θ_i′. In the reference code this comes before [`Self::update`].
-    pub(crate) fn follow(&mut self, tau: f64) -> Result<()> {
+    pub(crate) fn update_targets(&mut self, tau: f64) -> Result<()> {
         Ok(polyak(&self.theta_target, &self.theta, tau)?)
     }
 

@@ -160,7 +160,7 @@ impl Drol {
         let next = Tensor::from_slice(next, batch.a.shape(), &self.device)?;
         let phi = self.phi.as_detached_tensor();
         let next_a = self.actor.forward_beside(&batch.next_s, &next, &phi)?.clamp(-limit, limit)?;
-        let next_q = self.critics.slow_q(&batch.next_s, &next_a, config.target)?;
+        let next_q = self.critics.target_q(&batch.next_s, &next_a, config.target)?;
         let y = batch.discounted(&next_q, config.discount)?;
 
         // k* ← argmin_k |clip(f_φ(s, z_k)) − a|². Losers learn nothing, so no tape is kept of this.
@@ -173,7 +173,7 @@ impl Drol {
         let gradient = gradients.of(&self.phi).expect("the actor loss depends on φ");
         self.actor_optimiser.step(&self.phi, gradient)?;
 
-        self.critics.follow(config.polyak)?;
+        self.critics.update_targets(config.polyak)?;
         let critic_loss = self.critics.update(&batch, &y)?;
         let k = config.candidates as f64;
         let mut metrics = vec![
@@ -276,7 +276,7 @@ impl OneStep for Drol {
     }
 
     fn values(&self, observation: &[f32], actions: &[f32]) -> Result<Vec<f32>> {
-        self.critics.lesser(observation, actions, actions.len() / self.action_dim)
+        self.critics.min_q(observation, actions, actions.len() / self.action_dim)
     }
 }
 

@@ -123,7 +123,7 @@ impl Fql {
         // a′ = clip(μ_ω(s′, z′)),  y ← r + γ agg_i Q_θ′i(s′, a′); nothing has moved yet
         let omega = self.omega.as_detached_tensor();
         let next_a = self.actor.forward_beside(next_s, &draws(noise.next)?, &omega)?.clamp(-limit, limit)?;
-        let next_q = self.critics.slow_q(next_s, &next_a, config.target)?;
+        let next_q = self.critics.target_q(next_s, &next_a, config.target)?;
         let y = batch.discounted(&next_q, config.discount)?;
 
         // z ~ N(0, I),  the teacher's action: x ← z,  x ← x + v_ξ(s, x, i/M) / M for i = 0 … M − 1,  clipped at the end
@@ -160,7 +160,7 @@ impl Fql {
         let gradient = gradients.of(&self.xi).expect("the flow loss depends on ξ");
         self.flow_optimiser.step(&self.xi, gradient)?;
 
-        self.critics.follow(config.polyak)?;
+        self.critics.update_targets(config.polyak)?;
         let critic_loss = self.critics.update(&batch, &y)?;
         Ok(vec![
             ("critic_loss", scalar("critic loss", self.updates, &critic_loss)?),
@@ -217,7 +217,7 @@ impl OneStep for Fql {
     }
 
     fn values(&self, observation: &[f32], actions: &[f32]) -> Result<Vec<f32>> {
-        self.critics.lesser(observation, actions, actions.len() / self.action_dim)
+        self.critics.min_q(observation, actions, actions.len() / self.action_dim)
     }
 }
 

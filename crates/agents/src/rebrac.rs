@@ -30,7 +30,7 @@ pub struct RebracConfig {
     pub noise: f64,
     /// Where that noise is clipped.
     pub noise_clip: f64,
-    /// Critic updates for each update of actor and targets.
+    /// Updates for each one with a loss of the actor, in which targets move too.
     pub policy_delay: u64,
 }
 
@@ -115,7 +115,7 @@ impl Rebrac {
         let next_a = (next_a.actions(next_s)? + epsilon)?.clamp(-limit, limit)?;
 
         // y ← r + γ (min_i Q_θ′i(s′, a′) − β₂ |a′ − the data's|²), without the second term where the task ended
-        let mut next_q = self.critics.slow_q(next_s, &next_a, Aggregate::Min)?;
+        let mut next_q = self.critics.target_q(next_s, &next_a, Aggregate::Min)?;
         if config.alpha_critic != 0.0 {
             let datas = Tensor::from_slice(next_actions, a.shape(), &self.device)?;
             let distance = (next_a - datas)?.sqr()?.sum_keepdim(1)?;
@@ -136,10 +136,13 @@ impl Rebrac {
             polyak(&self.phi_target, &self.phi, config.polyak)?;
             let gradient = gradients.of(&self.phi).expect("the actor loss depends on φ");
             self.actor_optimiser.step(&self.phi, gradient)?;
-            self.critics.follow(config.polyak)?;
+            self.critics.update_targets(config.polyak)?;
             metrics.push(("actor_loss", scalar("actor loss", self.updates, &loss)?));
             metrics.push(("bc_loss", scalar("distance to the data", self.updates, &bc)?));
             metrics.push(("q", scalar("mean value", self.updates, &q)?));
+        } else {
+            // One Adam moves all networks at every update in the code: without a loss the actor goes on by momentum.
+            self.actor_optimiser.step(&self.phi, &self.phi.zeros_like()?)?;
         }
         let critic_loss = self.critics.update(&batch, &y)?;
         metrics.push(("critic_loss", scalar("critic loss", self.updates, &critic_loss)?));

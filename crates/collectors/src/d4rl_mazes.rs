@@ -34,7 +34,7 @@ enum Ways {
     Fixed,
     /// From any other cell to any of these.
     Listed(&'static [(usize, usize)]),
-    /// From any cell to any other.
+    /// From any cell to any, the same one too.
     Diverse,
 }
 

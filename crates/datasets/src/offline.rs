@@ -1,4 +1,5 @@
-//! What offline learners draw from, made of a file: (s, a, r, s′) and whether the task ended in s′.
+//! What offline learners draw from, made of a file: (s, a, r, s′) and whether the task ended. In D4RL's and Minari's
+//! layouts it ended in s′; of OGBench's a task's label judges s, for reward and end alike.
 //!
 //! Of D4RL's layout the rules are those of its `qlearning_dataset`: s′ is the next row's s whatever
 //! `next_observations` says, a row that time ended has none and is left out, and so is the last row; a terminal row

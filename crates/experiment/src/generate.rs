@@ -129,6 +129,16 @@ impl Recipe {
         }
     }
 
+    /// What its rows are of: the published set whose script it is, or the agent's environment.
+    pub(crate) fn source(&self) -> &str {
+        match self {
+            Self::Behaviour(behaviour) => behaviour.behaviour.environment(),
+            Self::Collection(collection) => &collection.script,
+            // All are of one environment.
+            Self::Joined(joined) => joined.of[0].behaviour.environment(),
+        }
+    }
+
     /// What tells it from every other.
     #[must_use]
     pub fn digest(&self) -> RunId {

@@ -181,7 +181,7 @@ pub struct RebracSettings {
     pub target_policy_noise: f64,
     /// Clip of the target policy's noise.
     pub target_noise_clip: f64,
-    /// Critic updates for each actor update.
+    /// Updates for each one with a loss of the actor, in which targets move too.
     pub policy_delay: u64,
 }
 

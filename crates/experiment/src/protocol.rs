@@ -259,6 +259,9 @@ pub struct Task {
     /// Where it departs from the protocol's settings.
     #[serde(default)]
     pub set: toml::Table,
+    /// Where it departs, for one arm alone, from all else.
+    #[serde(default)]
+    pub set_of_arm: BTreeMap<String, toml::Table>,
 }
 
 /// A task's own scale, as D4RL has one: 100 (return − low) / (high − low).
@@ -389,7 +392,8 @@ impl Experiment {
         self.protocol.task.iter().filter(|task| profile.tasks.get_ref().contains(&task.id))
     }
 
-    /// The settings of a run: the protocol's, with the departures of its task, its profile and its arm, in this order.
+    /// The settings of a run: the protocol's, with the departures of its task, its profile, its arm, and its task for
+    /// that arm alone, in this order.
     ///
     /// # Errors
     /// [`BadInput`] if a departure names what there is not, or a setting has no meaning.
@@ -403,6 +407,10 @@ impl Experiment {
             Some((format!("task `{}`", task.id), &task.set)),
             profile.map(|profile| (format!("profile `{}`", profile.name), &profile.set)),
             arm.map(|arm| (format!("arm `{}`", arm.id), &arm.set)),
+            arm.and_then(|arm| {
+                let departure = task.set_of_arm.get(&arm.id)?;
+                Some((format!("task `{}` for arm `{}`", task.id, arm.id), departure))
+            }),
         ];
         let bad = |what: String| BadInput::new(format!("experiments/{}/protocol.toml: {what}", self.paper));
         let mut settings = Settings::of(&self.protocol);
@@ -494,7 +502,11 @@ impl Experiment {
         }
         for task in &protocol.task {
             if let Some(data) = &task.data {
-                self.recipe(&data.set)?;
+                self.check_data(task, &data.set)?;
+            }
+            if let Some(arm) = task.set_of_arm.keys().find(|arm| !arms.contains(&arm.as_str())) {
+                let what = format!("arm in `set_of_arm` of task `{}` in {file}:", task.id);
+                return Err(BadInput::unknown(&what, arm, arms.iter().copied()));
             }
             if let Some(points) = &task.points
                 && !(points.low.is_finite() && points.high.is_finite() && points.low < points.high)
@@ -595,6 +607,31 @@ impl Experiment {
         Ok(())
     }
 
+    /// Checks that the data set `set` is known, and that it is of `task`'s environment, where that is one of OGBench's
+    /// single tasks: their sets have no rewards, and one of another maze fits in every size.
+    fn check_data(&self, task: &Task, set: &str) -> Result<(), BadInput> {
+        let recipe = self.recipe(set)?;
+        let environment = task.environment.as_deref().unwrap_or(&task.id);
+        let Some(expected) = family_of_single_task(environment) else { return Ok(()) };
+        let (source, made) = match &recipe {
+            None => (set, String::new()),
+            Some(recipe) => (recipe.source(), format!(", made as `{}`,", recipe.source())),
+        };
+        let found = family_of_single_task(source).unwrap_or_else(|| family_of_set(source));
+        if found == expected {
+            return Ok(());
+        }
+        let message = format!(
+            "experiments/{}/protocol.toml: task `{}`: data set `{set}`{made} is of `{found}`: expected one of \
+             `{expected}`, as `{environment}` is",
+            self.paper, task.id
+        );
+        let help = format!(
+            "take a set of `{expected}`, or an environment of `{found}`; `cargo xtask data list` has the sets"
+        );
+        Err(BadInput::new(message).help(help))
+    }
+
     /// Checks what every arm of `profile` would do on `task`.
     fn check_runs(&self, profile: &Profile, task: &Task) -> Result<(), BadInput> {
         let bad = |message: String| {
@@ -649,6 +686,27 @@ impl Experiment {
             }
         }
         Ok(())
+    }
+}
+
+/// `antmaze-large` of `antmaze-large-singletask-task1-v0` and of `antmaze-large-navigate-singletask-v0`; `None` if it
+/// is none of OGBench's single tasks.
+fn family_of_single_task(environment: &str) -> Option<&str> {
+    let (family, _) = environment.split_once("-singletask")?;
+    Some(without_collection(family))
+}
+
+/// `antmaze-large` of `antmaze-large-navigate-v0` and of `ogbench/antmaze-large-navigate-v0`.
+fn family_of_set(set: &str) -> &str {
+    let name = set.rsplit_once('/').map_or(set, |(_, name)| name);
+    without_collection(name.rsplit_once("-v").map_or(name, |(name, _)| name))
+}
+
+/// A name without OGBench's word for how data were collected.
+fn without_collection(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((family, "navigate" | "stitch" | "explore" | "play" | "noisy")) => family,
+        _ => name,
     }
 }
 
@@ -735,4 +793,25 @@ fn read_toml<T: serde::de::DeserializeOwned>(root: &Path, path: &PathBuf) -> Res
         .map_err(|error| BadInput::new(format!("cannot read {name}: {error}")))?;
     check_schema(&name, &text)?;
     parse_toml(&name, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_and_sets_of_one_family_have_its_name() {
+        let check = |environment: &str, set: &str, is_one: bool| {
+            let same = family_of_single_task(environment).map(|family| family == family_of_set(set));
+            assert_eq!(same, Some(is_one), "{environment}, {set}");
+        };
+        check("antmaze-large-singletask-task1-v0", "antmaze-large-navigate-v0", true);
+        check("antmaze-large-singletask-task1-pre-v0", "ogbench/antmaze-large-stitch-v0", true);
+        check("antmaze-large-stitch-singletask-v0", "antmaze-large-explore-v0", true);
+        check("cube-single-singletask-task2-v0", "cube-single-noisy-v0", true);
+        check("antmaze-large-singletask-task1-v0", "antmaze-giant-navigate-v0", false);
+        check("puzzle-3x3-singletask-v0", "puzzle-4x4-play-v0", false);
+        check("cube-single-singletask-v0", "visual-cube-single-play-v0", false);
+        assert_eq!(family_of_single_task("antmaze-large-play-v2"), None);
+    }
 }

@@ -1,7 +1,8 @@
-//! Where tasks, profiles and arms depart from the protocol's settings, and in which order.
+//! Where tasks, profiles and arms depart from the protocol's settings, and in which order; what a task's data are of.
 
 use experiment::{Algorithm, Experiment, Plan, Selection};
 use std::fs;
+use std::path::Path;
 
 const PROTOCOL: &str = r#"
 schema = 1
@@ -47,6 +48,7 @@ id = "Hopper-v5"
 title = "Hopper"
 steps = 40
 set = { sac = { temperature = 0.2, hidden = [4], start_steps = 20 } }
+set_of_arm = { busy.sac = { temperature = 0.7, start_steps = 5 } }
 
 [[task]]
 id = "Ant-v5"
@@ -66,8 +68,48 @@ seeds = [0]
 steps = 20
 "#;
 
+/// What is said of drol's protocol with the first `from` in it replaced.
+fn said(from: &str, to: &str) -> String {
+    let (root, real) =
+        (tempfile::tempdir().unwrap(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/drol"));
+    let folder = root.path().join("experiments/drol");
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["protocol.toml", "reference.toml", "claims.toml"] {
+        let text = fs::read_to_string(real.join(file)).unwrap();
+        fs::write(folder.join(file), text.replacen(from, to, 1)).unwrap();
+    }
+    Experiment::read(root.path(), "drol").err().map_or_else(String::new, |error| error.to_string())
+}
+
 #[test]
-fn an_arm_departs_last_and_a_profile_from_what_the_task_leaves() {
+fn single_tasks_and_their_data_are_of_one_family() {
+    let check =
+        |from: &str, to: &str, expect: &str| assert_eq!(said(from, to).split('\n').next(), Some(expect));
+    check("nothing", "of it", "");
+    check("large-navigate-v0", "large-stitch-v0", "");
+    check(
+        "large-navigate-v0",
+        "giant-navigate-v0",
+        "experiments/drol/protocol.toml: task `antmaze-large-task1`: data set `antmaze-giant-navigate-v0` is of \
+         `antmaze-giant`: expected one of `antmaze-large`, as `antmaze-large-singletask-task1-v0` is",
+    );
+    check(
+        "script = \"cube-single",
+        "script = \"cube-double",
+        "experiments/drol/protocol.toml: task `gen-cube-single`: data set `gen/cube-single-play-v0`, made as \
+         `cube-double-play-v0`, is of `cube-double`: expected one of `cube-single`, as \
+         `cube-single-singletask-task2-v0` is",
+    );
+    check(
+        "{ drol-star.drol",
+        "{ drol-stra.drol",
+        "unknown arm in `set_of_arm` of task `antmaze-large-play-v2` in experiments/drol/protocol.toml: `drol-stra`: \
+         expected one of `fql`, `rebrac`, `iql`, `drol-1`, `drol-4`, `drol-64`, `drol-star`, `drol`",
+    );
+}
+
+#[test]
+fn an_arm_departs_after_a_profile_and_that_from_what_the_task_leaves_but_for_the_arm() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("experiments/departures");
     fs::create_dir_all(&folder).unwrap();
@@ -97,7 +139,7 @@ fn an_arm_departs_last_and_a_profile_from_what_the_task_leaves() {
         facts,
         [
             (("Hopper-v5", "plain", 40), vec![4], 0.2, 3, (100, 1), 10),
-            (("Hopper-v5", "busy", 40), vec![4], 0.5, 3, (100, 20), 10),
+            (("Hopper-v5", "busy", 40), vec![4], 0.7, 5, (100, 20), 10),
             (("Ant-v5", "plain", 60), vec![8, 8], 1.0, 3, (100, 1), 10),
             (("Ant-v5", "busy", 60), vec![8, 8], 0.5, 3, (100, 20), 10),
         ]

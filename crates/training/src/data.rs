@@ -45,7 +45,8 @@ impl Change {
     }
 }
 
-/// How far from the limit FQL's and DROL's authors keep the actions of all data, ReBRAC's too.
+/// How far from the limit FQL's code, and DROL's after it, keeps the data's actions, whichever agent learns. IQL here
+/// is PEX's, whose code takes them as they are.
 const MARGIN: f32 = 1e-5;
 
 /// The transitions in `file`, as the run `config` learns from them by `settings` in an environment of `spec`.

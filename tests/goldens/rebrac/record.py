@@ -52,11 +52,10 @@ class Rebrac(fql.Fql):
 
     def __init__(self, case, inputs):
         super().__init__(case, inputs)
-        # One Adam for each: the actor's rests on odd updates.
-        critics = [p for i in (1, 2) for p in self.nets[f"critic{i}"].parameters()]
-        self.actor_adam = torch.optim.Adam(self.nets["actor"].parameters(), lr=fql.LEARNING_RATE)
-        self.critic_adam = torch.optim.Adam(critics, lr=fql.LEARNING_RATE)
         self.updates = 0
+        # One Adam moves all at every update. Without a loss the actor's gradients are zeros, not absent.
+        for p in self.nets["actor"].parameters():
+            p.grad = torch.zeros_like(p)
 
     @staticmethod
     def networks(case):
@@ -74,21 +73,21 @@ class Rebrac(fql.Fql):
             next_q = next_q - self.case.alpha_critic * ((next_a - next_a_data) ** 2).sum(1)
             y = r + not_done * fql.DISCOUNT * next_q
         losses = {"critic": ((self.q("", s, a) - y) ** 2).mean(), "actor": 0.0, "bc": 0.0, "q": 0.0}
+        total = losses["critic"]
         if self.updates % POLICY_DELAY == 0:
             action = self.nets["actor"](s)
             q = self.frozen_q(s, action).min(0).values
             bc = ((action - a) ** 2).sum(1).mean()
             loss = self.case.alpha_actor * bc - q.mean() / q.abs().mean().detach()
             losses |= {"actor": loss, "bc": bc, "q": q.mean()}
-            self.actor_adam.zero_grad()
-            loss.backward()
+            total = total + loss
+        self.adam.zero_grad(set_to_none=False)
+        total.backward()
+        if self.updates % POLICY_DELAY == 0:
             # The targets follow what is about to move.
             for name in ("actor", "critic1", "critic2"):
                 polyak(self.nets[f"target_{name}"], self.nets[name], fql.POLYAK)
-            self.actor_adam.step()
-        self.critic_adam.zero_grad()
-        losses["critic"].backward()
-        self.critic_adam.step()
+        self.adam.step()
         return losses
 
 

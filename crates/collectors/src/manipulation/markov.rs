@@ -12,7 +12,7 @@ const GAIN_OF_YAW: f64 = 3.0;
 const CLOSE: f64 = 1.0;
 const OPEN: f64 = -1.0;
 
-pub(super) struct Reactive {
+pub(super) struct MarkovOracle {
     target: Target,
     rest: Pose,
     /// What the gripper does where it has nothing to hold.
@@ -21,7 +21,7 @@ pub(super) struct Reactive {
     is_done: bool,
 }
 
-impl Reactive {
+impl MarkovOracle {
     pub(super) fn new(target: Target, rest: Pose, always_closed: bool) -> Self {
         let steps_left = match target {
             Target::Cube(..) => 200,
@@ -114,7 +114,7 @@ impl Reactive {
     }
 }
 
-impl Oracle for Reactive {
+impl Oracle for MarkovOracle {
     fn act(&mut self, seen: &Seen<'_>) -> [f64; ACTION] {
         self.steps_left -= 1;
         self.is_done = self.steps_left == 0 || self.is_through(seen);

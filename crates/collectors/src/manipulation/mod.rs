@@ -12,8 +12,8 @@ use crate::{Actor, Layout, Play, Script, as_f32};
 use anyhow::{Context, Result};
 use datasets::{Dtype, Extra, Recorder, Step};
 use envs::{Action, Env as _, MujocoEnv};
-use markov::Reactive;
-use plan::Planned;
+use markov::MarkovOracle;
+use plan::PlanOracle;
 use seen::{BUTTONS_OF_SCENE, CUBE, DRAWER_OF_SCENE, Pose, Seen, WINDOW_OF_SCENE, apart, wrapped};
 use std::f64::consts::{PI, TAU};
 use streams::Stream;
@@ -219,8 +219,8 @@ impl Arm {
         let rest = self.rest(target, stream);
         let always_closed = matches!(self.family, Family::Puzzle(_));
         match self.style {
-            Style::Play => Box::new(Planned::new(&self.seen(), target, rest, always_closed, stream)),
-            Style::Noisy { .. } => Box::new(Reactive::new(target, rest, always_closed)),
+            Style::Play => Box::new(PlanOracle::new(&self.seen(), target, rest, always_closed, stream)),
+            Style::Noisy { .. } => Box::new(MarkovOracle::new(target, rest, always_closed)),
         }
     }
 
@@ -382,9 +382,9 @@ mod tests {
             let middle = &mut |low, high| 0.5 * (low + high);
             let mut oracle: Box<dyn Oracle> = match arm.style {
                 Style::Play => {
-                    Box::new(Planned::without_noise(&arm.seen(), target, rest, always_closed, middle))
+                    Box::new(PlanOracle::without_noise(&arm.seen(), target, rest, always_closed, middle))
                 }
-                Style::Noisy { .. } => Box::new(Reactive::new(target, rest, always_closed)),
+                Style::Noisy { .. } => Box::new(MarkovOracle::new(target, rest, always_closed)),
             };
             for (t, expected) in case.actions.iter().enumerate() {
                 assert!(!oracle.is_done(), "{name}: step {t}");

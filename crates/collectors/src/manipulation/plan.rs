@@ -25,14 +25,14 @@ struct Key {
     grasp: f64,
 }
 
-pub(super) struct Planned {
+pub(super) struct PlanOracle {
     /// x, y, z, yaw and opening at each control step.
     plan: Vec<[f64; ACTION]>,
     step: usize,
     is_done: bool,
 }
 
-impl Planned {
+impl PlanOracle {
     pub(super) fn new(
         seen: &Seen<'_>,
         target: Target,
@@ -68,7 +68,7 @@ impl Planned {
     }
 }
 
-impl Oracle for Planned {
+impl Oracle for PlanOracle {
     fn act(&mut self, seen: &Seen<'_>) -> [f64; ACTION] {
         let last = self.plan.len() - 1;
         self.is_done |= self.step >= last;
