@@ -169,13 +169,18 @@ fn every_message_is_the_one_on_record() {
     let candidates = |checkout: &Checkout| {
         checkout.spoil("experiments/drol/protocol.toml", "candidates = 1 }", "candidates = 0 }");
     };
-    let (plan, drol) = (["plan", "--paper", "drol"], "experiments/drol/protocol.toml");
-    check("no candidates", &plan, &candidates, &[]);
-    check("data of another maze", &plan, &|c| c.spoil(drol, "large-navigate-v0", "giant-navigate-v0"), &[]);
+    let (plan_drol, drol) = (["plan", "--paper", "drol"], "experiments/drol/protocol.toml");
+    check("no candidates", &plan_drol, &candidates, &[]);
+    check(
+        "data of another maze",
+        &plan_drol,
+        &|c| c.spoil(drol, "large-navigate-v0", "giant-navigate-v0"),
+        &[],
+    );
     let script = |c: &Checkout| c.spoil(drol, "script = \"cube-single", "script = \"cube-double");
-    check("a stand-in of another task's script", &plan, &script, &[]);
+    check("a stand-in of another task's script", &plan_drol, &script, &[]);
     let arm = |c: &Checkout| c.spoil(drol, "{ drol-star.drol", "{ drol-stra.drol");
-    check("a task's departure for no arm", &plan, &arm, &[]);
+    check("a task's departure for no arm", &plan_drol, &arm, &[]);
     for (title, from, to) in [
         ("an arm after none", "after = \"offline\"", "after = \"ofline\""),
         ("PEX after nothing", "algorithm = \"pex\"\nafter = \"offline\"", "algorithm = \"pex\""),

@@ -235,7 +235,8 @@ fn use_study(study: &Study) -> bool {
     let answers = verdicts::answers(study);
     let tables = [
         tables::scores(study),
-        tables::gains(study),
+        tables::experts(study),
+        tables::windows(study),
         tables::verdicts(&answers),
         tables::claims(&answers),
         tables::runs(study),

@@ -1,4 +1,5 @@
 //! Where tasks, profiles and arms depart from the protocol's settings, and in which order; what a task's data are of.
+#![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use experiment::{Algorithm, Experiment, Plan, Selection};
 use std::fs;
