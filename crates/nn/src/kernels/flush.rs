@@ -7,7 +7,6 @@
 
 /// While it lives, operations of this thread take subnormal numbers for zero, and give zero instead of them.
 pub(super) struct Flush {
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
     before: Control,
 }
 
