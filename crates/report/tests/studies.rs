@@ -144,7 +144,9 @@ fn line<'a>(text: &'a str, start: &str) -> &'a str {
 fn a_whole_study_says_what_went_in() {
     let file = report(|config| Some(plain(config)));
     // The median of 100 … 105 is 102.5, of 200 … 210 it is 205: exactly +100 %.
-    assert!(line(&file("gains.csv"), "first-quarter").ends_with(",+100 %"), "{}", file("gains.csv"));
+    let windows = file("windows.csv");
+    assert!(line(&windows, "Humanoid-v5,first-quarter,td3-dai,").contains("+100 % ["), "{windows}");
+    assert!(line(&file("experts.csv"), "Ant-v5,").contains(",150 ± "), "{}", file("experts.csv"));
     let claims = file("claims.csv");
     let verdicts: Vec<&str> = claims.lines().skip(1).map(|line| line.rsplit(',').nth(3).unwrap()).collect();
     let expected = [
@@ -155,6 +157,10 @@ fn a_whole_study_says_what_went_in() {
         "inconclusive",   // Humanoid final: exactly twice
         "reproduced",     // above TD3 everywhere
         "reproduced",     // above the expert everywhere
+        "missing",        // what acts, early: nothing is logged here
+        "reproduced",     // early, with the expert's cost: TD3 never changes
+        "missing",        // the controls
+        "missing",
     ];
     assert_eq!(verdicts, expected, "{claims}");
     assert!(file("learning-curves.md").contains("TD3-DAI 6/6 runs (none dropped)"));
@@ -188,9 +194,14 @@ fn a_task_with_a_run_missing_gives_no_average_and_its_claims_are_missing() {
     });
     let what = "5 of 6 runs of td3-dai on Humanoid-v5 recorded";
     let claims = file("claims.csv");
-    assert_eq!(claims.lines().skip(1).filter(|line| line.contains(",missing,")).count(), 7, "{claims}");
+    assert_eq!(claims.lines().skip(1).filter(|line| line.contains(",missing,")).count(), 11, "{claims}");
     assert!(claims.contains(what), "{claims}");
-    assert!(line(&file("gains.csv"), "end").ends_with(",n/a"), "{}", file("gains.csv"));
+    assert!(
+        line(&file("windows.csv"), "Ant-v5,end,td3-dai,").contains("+100 % ["),
+        "{}",
+        file("windows.csv")
+    );
+    assert!(!file("windows.csv").contains("Humanoid-v5,end,td3-dai,"), "{}", file("windows.csv"));
     assert!(file("learning-curves.md").contains("Not in the figure: Humanoid-v5 td3-dai seed 3 (missing)"));
     assert!(line(&file("scores.csv"), "Humanoid-v5,TD3-DAI,").contains(",5/6,"));
     assert!(file("runs.csv").contains("Humanoid-v5,td3-dai,3,missing"));
