@@ -332,8 +332,7 @@ impl Run {
         lines.filter_map(entry).collect()
     }
 
-    /// SHA-256 of its files' names and contents, in the order of the names, but for those that tell of the machine and the
-    /// clock: the same again where the run is made again.
+    /// SHA-256 of its files' names and contents, in the order of the names: no byte of the record changes without it.
     ///
     /// # Errors
     /// [`BadInput`] if a file cannot be read.
@@ -344,9 +343,7 @@ impl Run {
         let entries =
             std::fs::read_dir(&self.directory).map_err(|error| unreadable(&self.directory, &error))?;
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        let tells_of_the_machine =
-            |path: &Path| path.ends_with("timing.toml") || path.ends_with("provenance.toml");
-        paths.retain(|path| path.is_file() && !tells_of_the_machine(path));
+        paths.retain(|path| path.is_file());
         paths.sort();
         let mut digest = Sha256::new();
         for path in paths {
