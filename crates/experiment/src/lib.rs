@@ -3,6 +3,7 @@
 //! This crate reads and checks the former, lays out the plan, and reads and writes the latter. It trains nothing and
 //! links neither candle nor MuJoCo, so that anyone can re-analyse recorded runs in a second.
 
+mod check;
 mod claims;
 mod config;
 mod generate;

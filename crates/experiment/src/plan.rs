@@ -1,7 +1,7 @@
 //! The plan: every run that a profile asks for.
 
+use crate::check::distinct_seeds;
 use crate::offline::{DataSettings, DataUsage};
-use crate::protocol::distinct_seeds;
 use crate::{Algorithm, Arm, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Settings, Task};
 use anyhow::Result;
 use diagnostics::BadInput;
