@@ -17,7 +17,7 @@ mod tasks;
 
 pub use gymnasium::{Termination, termination};
 pub use maze::{Cell, Maze};
-pub use ogbench::Labels;
+pub use ogbench::{Labels, layout as manipulation};
 pub use rollout::{Actions, Rollout, Summary, rollout, rollout_files};
 pub use simulated::MujocoEnv;
 

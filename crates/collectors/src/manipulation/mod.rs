@@ -11,17 +11,16 @@ mod seen;
 use crate::{Actor, Layout, Play, Script, as_f32};
 use anyhow::{Context, Result};
 use datasets::{Dtype, Extra, Recorder, Step};
+use envs::manipulation::{ACTION, BUTTONS_OF_SCENE, CUBE, DRAWER, WINDOW};
 use envs::{Action, Env as _, MujocoEnv};
 use markov::MarkovOracle;
 use plan::PlanOracle;
-use seen::{BUTTONS_OF_SCENE, CUBE, DRAWER_OF_SCENE, Pose, Seen, WINDOW_OF_SCENE, apart, wrapped};
+use seen::{Pose, Seen, apart, wrapped};
 use std::f64::consts::{PI, TAU};
 use streams::Stream;
 
 /// Rows of an episode.
 const ROWS: usize = 1001;
-/// Entries of an action: x, y, z, yaw, opening.
-const ACTION: usize = 5;
 
 /// What there is to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,8 +155,8 @@ impl Arm {
             qpos[3..].copy_from_slice(&[libm::cos(half), 0.0, 0.0, libm::sin(half)]);
         }
         if family == Family::Scene {
-            qpos[DRAWER_OF_SCENE] = stream.uniform_in(-0.16, 0.0);
-            qpos[WINDOW_OF_SCENE] = stream.uniform_in(0.0, 0.2);
+            qpos[DRAWER] = stream.uniform_in(-0.16, 0.0);
+            qpos[WINDOW] = stream.uniform_in(0.0, 0.2);
         }
         let mut goal = self.env.goal().to_vec();
         goal[..family.buttons()].fill_with(|| stream.index(2) as f64);

@@ -1,17 +1,8 @@
 //! What an oracle sees of the scene.
 
+use envs::manipulation::{CUBE, DRAWER, SEEN_OF_ARM, SEEN_OF_BUTTON, SEEN_OF_CUBE, WINDOW};
 use envs::{Env as _, MujocoEnv};
 use std::f64::consts::{PI, TAU};
-
-/// Numbers of an observation that are of the arm; nine of each cube, four of each button and two of each handle follow.
-const OF_ARM: usize = 19;
-const OF_CUBE: usize = 9;
-const OF_BUTTON: usize = 4;
-/// The first cube's coordinates in `qpos`.
-pub(super) const CUBE: usize = 14;
-pub(super) const BUTTONS_OF_SCENE: usize = 2;
-pub(super) const DRAWER_OF_SCENE: usize = 23;
-pub(super) const WINDOW_OF_SCENE: usize = 24;
 
 /// How far the package's marks of where handles should be lie above the handles.
 const ABOVE_HANDLE: f64 = 1e-4;
@@ -57,13 +48,13 @@ impl Seen<'_> {
 
     pub(super) fn cube(&self, cube: usize) -> Pose {
         let qpos = &self.env.qpos()[CUBE + 7 * cube..];
-        let seen = &self.env.observation()[OF_ARM + OF_CUBE * cube..];
+        let seen = &self.env.observation()[SEEN_OF_ARM + SEEN_OF_CUBE * cube..];
         Pose { position: [qpos[0], qpos[1], qpos[2]], yaw: libm::atan2(seen[8], seen[7]) }
     }
 
     /// 0 or 1.
     pub(super) fn button_state(&self, button: usize) -> f64 {
-        self.env.observation()[OF_ARM + OF_CUBE * self.cubes + OF_BUTTON * button + 1]
+        self.env.observation()[SEEN_OF_ARM + SEEN_OF_CUBE * self.cubes + SEEN_OF_BUTTON * button + 1]
     }
 
     /// The top of a button. The package turns the gripper by as many radians as the button's x is metres; so do we.
@@ -73,11 +64,11 @@ impl Seen<'_> {
     }
 
     pub(super) fn drawer(&self) -> f64 {
-        self.env.qpos()[DRAWER_OF_SCENE]
+        self.env.qpos()[DRAWER]
     }
 
     pub(super) fn window(&self) -> f64 {
-        self.env.qpos()[WINDOW_OF_SCENE]
+        self.env.qpos()[WINDOW]
     }
 
     pub(super) fn drawer_handle(&self) -> Pose {

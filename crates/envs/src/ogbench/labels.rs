@@ -1,17 +1,12 @@
 //! What a single task says of the states of a data set (`ogbench/relabel_utils.py`): rewards, and where it is done. Files hold
 //! neither, as one set serves all tasks.
 
-use super::manipulation::{BUTTONS_OF_SCENE, CUBE, DRAWER, WINDOW};
-use super::mazes::BALL;
+use super::manipulation::layout::BUTTONS_OF_SCENE;
+use super::manipulation::{cube, puzzle, scene};
+use super::mazes::{self, Body};
 use crate::{Env as _, MujocoEnv};
 use anyhow::Result;
 use streams::Stream;
-
-/// How near counts as there: an ant and its ball, a point.
-const RADIUS_OF_ANT: f64 = 0.5;
-const RADIUS_OF_POINT: f64 = 1.0;
-/// The same of a cube, a drawer and a window.
-const RADIUS: f64 = 0.04;
 
 /// The labels of one task.
 #[derive(Clone, Debug)]
@@ -25,20 +20,17 @@ pub struct Labels {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    Point,
-    Ant,
-    Soccer,
+    Maze(Body),
     Cubes,
     Scene,
     Puzzle,
 }
 
 const FAMILIES: [(&str, Family); 7] = [
-    ("pointmaze-", Family::Point),
-    ("antmaze-", Family::Ant),
-    ("antsoccer-", Family::Soccer),
-    // It is judged as an ant is.
-    ("humanoidmaze-", Family::Ant),
+    ("pointmaze-", Family::Maze(Body::Point)),
+    ("antmaze-", Family::Maze(Body::Ant)),
+    ("antsoccer-", Family::Maze(Body::Soccer)),
+    ("humanoidmaze-", Family::Maze(Body::Humanoid)),
     ("cube-", Family::Cubes),
     ("scene-", Family::Scene),
     ("puzzle-", Family::Puzzle),
@@ -63,7 +55,7 @@ impl Labels {
     pub fn arrays(&self) -> Vec<(&'static str, usize)> {
         let (qpos, buttons) = ("qpos", "button_states");
         match self.family {
-            Family::Point | Family::Ant | Family::Soccer | Family::Cubes => vec![(qpos, self.nq)],
+            Family::Maze(_) | Family::Cubes => vec![(qpos, self.nq)],
             Family::Scene => vec![(qpos, self.nq), (buttons, BUTTONS_OF_SCENE)],
             Family::Puzzle => vec![(buttons, self.goal.len() / 2)],
         }
@@ -82,36 +74,12 @@ impl Labels {
     /// How many things are as wanted, and of how many.
     fn successes(&self, arrays: &[&[f32]]) -> (usize, usize) {
         let goal = &self.goal;
-        let count = |wanted: &mut dyn Iterator<Item = bool>| wanted.filter(|&is_there| is_there).count();
-        let equal = |states: &[f32], wanted: &[f64]| {
-            count(&mut states.iter().zip(wanted).map(|(&state, &wanted)| f64::from(state) == wanted))
-        };
+        let widened = |array: usize| -> Vec<f64> { arrays[array].iter().map(|&x| f64::from(x)).collect() };
         match self.family {
-            Family::Point => (usize::from(apart(&arrays[0][..2], goal) <= RADIUS_OF_POINT), 1),
-            Family::Ant => (usize::from(apart(&arrays[0][..2], goal) <= RADIUS_OF_ANT), 1),
-            Family::Soccer => (usize::from(apart(&arrays[0][BALL], goal) <= RADIUS_OF_ANT), 1),
-            Family::Cubes => {
-                let cubes = arrays[0][CUBE..].chunks_exact(7).zip(goal.chunks_exact(3));
-                (count(&mut cubes.map(|(cube, place)| apart(&cube[..3], place) <= RADIUS)), goal.len() / 3)
-            }
-            Family::Scene => {
-                let (qpos, buttons) = (arrays[0], arrays[1]);
-                let mut things = [
-                    apart(&qpos[CUBE..CUBE + 3], &goal[4..7]) <= RADIUS,
-                    (f64::from(qpos[DRAWER]) - goal[7]).abs() <= RADIUS,
-                    (f64::from(qpos[WINDOW]) - goal[8]).abs() <= RADIUS,
-                ]
-                .into_iter();
-                (count(&mut things) + equal(buttons, &goal[BUTTONS_OF_SCENE..4]), 3 + BUTTONS_OF_SCENE)
-            }
-            Family::Puzzle => {
-                let wanted = &goal[goal.len() / 2..];
-                (equal(arrays[0], wanted), wanted.len())
-            }
+            Family::Maze(body) => (usize::from(mazes::is_there(body, &widened(0), goal)), 1),
+            Family::Cubes => (cube::successes(&widened(0), goal), goal.len() / 3),
+            Family::Scene => (scene::successes(&widened(0), &widened(1), goal), scene::THINGS),
+            Family::Puzzle => (puzzle::successes(&widened(0), goal), goal.len() / 2),
         }
     }
-}
-
-fn apart(at: &[f32], place: &[f64]) -> f64 {
-    at.iter().zip(place).map(|(&a, b)| (f64::from(a) - b) * (f64::from(a) - b)).sum::<f64>().sqrt()
 }

@@ -1,5 +1,5 @@
-//! PointMaze, AntMaze, HumanoidMaze and AntSoccer (`ogbench/locomaze`): move from one cell to another, or a ball. The reward is −1 until the
-//! goal is reached, which ends the episode.
+//! PointMaze, AntMaze, HumanoidMaze and AntSoccer (`ogbench/locomaze`): move from one cell to another, or a ball. The
+//! reward is −1 until the goal is reached, which ends the episode.
 //!
 //! The goal's two numbers are its x and y, the centre of the task's cell.
 
@@ -14,8 +14,8 @@ use mujoco::{Data, Model};
 use streams::Stream;
 
 /// Who moves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
     /// A point that an action pushes on by up to 0.2.
     Point,
     /// D4RL's ant.
@@ -26,8 +26,24 @@ enum Body {
     Humanoid,
 }
 
+impl Body {
+    /// How near the goal counts as there.
+    const fn radius(self) -> f64 {
+        match self {
+            Self::Point => 1.0,
+            Self::Ant | Self::Soccer | Self::Humanoid => 0.5,
+        }
+    }
+}
+
+/// Whether what has to go to the goal is there.
+pub(super) fn is_there(body: Body, qpos: &[f64], goal: &[f64]) -> bool {
+    let at = if body == Body::Soccer { &qpos[BALL] } else { qpos };
+    distance(at, goal) <= body.radius()
+}
+
 /// The ball's x and y in `qpos`, behind the ant's coordinates.
-pub(super) const BALL: std::ops::Range<usize> = 15..17;
+const BALL: std::ops::Range<usize> = 15..17;
 
 /// Start and goal of tasks 1 to 5, (row, column).
 type Ways = [[(usize, usize); 2]; 5];
@@ -171,14 +187,14 @@ fn make(body: Body, maze: Maze, places: Places, timing: SuccessTiming) -> Make {
             xml.child("worldbody")?.children.push(ball());
         }
         let model = Model::from_xml(&xml.to_xml(), &folder)?;
-        let (sizes, radius) = match body {
-            Body::Point => ((2, 2, 2), 1.0),
-            Body::Ant => ((15, 14, 8), 0.5),
-            Body::Soccer => ((22, 20, 8), 0.5),
-            Body::Humanoid => ((28, 27, 21), 0.5),
+        let sizes = match body {
+            Body::Point => (2, 2, 2),
+            Body::Ant => (15, 14, 8),
+            Body::Soccer => (22, 20, 8),
+            Body::Humanoid => (28, 27, 21),
         };
         check_sizes(&model, sizes, &folder)?;
-        Ok((model, Box::new(MazeTask { body, places, radius, timing, frame_skip: spec.frame_skip })))
+        Ok((model, Box::new(MazeTask { body, places, timing, frame_skip: spec.frame_skip })))
     })
 }
 
@@ -194,19 +210,11 @@ fn ball() -> Element {
 struct MazeTask {
     body: Body,
     places: Places,
-    /// How near the goal counts as there.
-    radius: f64,
     timing: SuccessTiming,
     frame_skip: u32,
 }
 
 impl MazeTask {
-    /// Whether what has to go to the goal is there.
-    fn is_there(&self, data: &Data, goal: &[f64]) -> bool {
-        let at = if self.body == Body::Soccer { &data.qpos()[BALL] } else { data.qpos() };
-        distance(at, goal) <= self.radius
-    }
-
     fn advance(&self, data: &mut Data, action: Action<'_>) {
         match self.body {
             Body::Ant | Body::Soccer => {
@@ -291,11 +299,11 @@ impl Rules for MazeTask {
     }
 
     fn step(&mut self, data: &mut Data, action: Action<'_>, goal: &[f64]) -> Outcome {
-        let was_there = self.is_there(data, goal);
+        let was_there = is_there(self.body, data.qpos(), goal);
         self.advance(data, action);
         let is_there = match self.timing {
             SuccessTiming::Pre => was_there,
-            SuccessTiming::Post => self.is_there(data, goal),
+            SuccessTiming::Post => is_there(self.body, data.qpos(), goal),
         };
         Outcome { reward: f64::from(is_there) - 1.0, terminated: is_there, success: Some(is_there) }
     }

@@ -12,6 +12,7 @@ mod mazes;
 
 use crate::tasks::Task;
 pub use labels::Labels;
+pub use manipulation::layout;
 pub(crate) use mazes::maze;
 
 pub(crate) const PACKAGE: &str = "ogbench 1.2.2";

@@ -2,6 +2,7 @@
 //! (`ogbench/manipspace/envs/manipspace_env.py`).
 
 use super::ik::{InverseKinematics, JOINTS};
+use super::layout::ACTION;
 use super::model::Parts;
 use super::pose::{Pose, Rotation};
 use crate::Action;
@@ -12,10 +13,6 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use std::sync::Arc;
 use streams::Stream;
 
-/// Entries of an action: x, y, z, yaw, opening.
-pub(super) const ACTION: usize = 5;
-/// What is seen of the arm.
-pub(super) const SEEN: usize = 19;
 /// What is seen of places is from here, and scaled.
 const CENTRE: [f64; 3] = [0.425, 0.0, 0.0];
 const SCALE: f64 = 10.0;
@@ -95,7 +92,7 @@ impl Arm {
         data.ctrl_mut()[GRIPPER] = 255.0 * (opening + action[4]).clamp(0.0, 1.0);
     }
 
-    /// Fills in [`SEEN`] numbers.
+    /// Fills in [`super::layout::SEEN_OF_ARM`] numbers.
     pub(super) fn observe(&mut self, data: &Data, seen: &mut [f64]) {
         let Pose { rotation, translation: [x, y, z] } = pose(data, self.pinch);
         let yaw = rotation.yaw();

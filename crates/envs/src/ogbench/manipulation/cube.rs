@@ -3,7 +3,8 @@
 //!
 //! The goal's numbers are x, y and z of each cube's place.
 
-use super::arm::{ACTION, Arm, SEEN, scaled};
+use super::arm::{Arm, scaled};
+use super::layout::{ACTION, CUBE, SEEN_OF_ARM, SEEN_OF_CUBE};
 use super::model::Parts;
 use super::pose::Rotation;
 use crate::mjcf::Element;
@@ -22,10 +23,6 @@ use streams::Stream;
 const START: [[f64; 3]; 2] = [[0.25, -0.35, 0.20], [0.6, 0.35, 0.35]];
 /// How near its place a cube counts as there.
 const RADIUS: f64 = 0.04;
-/// What is seen of a cube.
-pub(super) const SEEN_OF_CUBE: usize = 9;
-/// The first cube's coordinates in `qpos`: after the arm's and the gripper's joints.
-const FIRST: usize = 14;
 
 type Places = &'static [[f64; 3]];
 
@@ -70,7 +67,7 @@ fn spec(id: &'static str, cubes: usize, max_episode_steps: u32) -> Spec {
     Spec {
         id,
         package: PACKAGE,
-        observation_dim: SEEN + SEEN_OF_CUBE * cubes,
+        observation_dim: SEEN_OF_ARM + SEEN_OF_CUBE * cubes,
         action_dim: ACTION,
         goal_dim: 3 * cubes,
         action_limit: 1.0,
@@ -93,7 +90,7 @@ fn make(start: Places, goal: Places, timing: SuccessTiming) -> Make {
             objects.append(&mut numbered(parts.read("cube_inner.xml")?, cube)?);
         }
         let mut model = parts.compile(defaults, vec![], objects)?;
-        check_sizes(&model, (FIRST + 7 * start.len(), FIRST + 6 * start.len(), 7), &folder)?;
+        check_sizes(&model, (CUBE + 7 * start.len(), CUBE + 6 * start.len(), 7), &folder)?;
         let arm = Arm::new(&mut model, &parts)?;
         let rules = Cubes { arm, start, goal, timing, frame_skip: spec.frame_skip };
         Ok((model, Box::new(rules)))
@@ -115,6 +112,12 @@ pub(super) fn is_there(cube: &[f64], place: &[f64], radius: f64) -> bool {
     cube.iter().zip(place).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt() <= radius
 }
 
+/// How many cubes are at their places.
+pub(in crate::ogbench) fn successes(qpos: &[f64], goal: &[f64]) -> usize {
+    let cubes = qpos[CUBE..].chunks_exact(7);
+    cubes.zip(goal.chunks_exact(3)).filter(|(cube, place)| is_there(cube, place, RADIUS)).count()
+}
+
 /// Fills in what is seen of a cube, by its coordinates.
 pub(super) fn see_cube(qpos: &[f64], seen: &mut [f64]) {
     let quat = [qpos[3], qpos[4], qpos[5], qpos[6]];
@@ -132,20 +135,12 @@ struct Cubes {
     frame_skip: u32,
 }
 
-impl Cubes {
-    /// How many cubes are at their places.
-    fn successes(&self, data: &Data, goal: &[f64]) -> usize {
-        let cubes = data.qpos()[FIRST..].chunks_exact(7);
-        cubes.zip(goal.chunks_exact(3)).filter(|(cube, place)| is_there(cube, place, RADIUS)).count()
-    }
-}
-
 impl Rules for Cubes {
     fn begin(&mut self, data: &mut Data, stream: &mut Stream, goal: &mut [f64]) {
         goal.copy_from_slice(self.goal.as_flattened());
         self.arm.begin(data, stream, &START);
         for (cube, &[x, y, z]) in self.start.iter().enumerate() {
-            let qpos = &mut data.qpos_mut()[FIRST + 7 * cube..][..7];
+            let qpos = &mut data.qpos_mut()[CUBE + 7 * cube..][..7];
             qpos[..3].copy_from_slice(&[
                 x + stream.uniform_in(-0.01, 0.01),
                 y + stream.uniform_in(-0.01, 0.01),
@@ -161,23 +156,23 @@ impl Rules for Cubes {
     }
 
     fn step(&mut self, data: &mut Data, action: Action<'_>, goal: &[f64]) -> Outcome {
-        let before = self.successes(data, goal);
+        let before = successes(data.qpos(), goal);
         self.arm.control(data, action);
         data.step(self.frame_skip);
         data.rne_post_constraint();
         let there = match self.timing {
             SuccessTiming::Pre => before,
-            SuccessTiming::Post => self.successes(data, goal),
+            SuccessTiming::Post => successes(data.qpos(), goal),
         };
         let (cubes, is_done) = (self.start.len(), there == self.start.len());
         Outcome { reward: there as f64 - cubes as f64, terminated: is_done, success: Some(is_done) }
     }
 
     fn observe(&mut self, data: &Data, observation: &mut [f64]) {
-        let (arm, cubes) = observation.split_at_mut(SEEN);
+        let (arm, cubes) = observation.split_at_mut(SEEN_OF_ARM);
         self.arm.observe(data, arm);
         for (cube, seen) in cubes.chunks_exact_mut(SEEN_OF_CUBE).enumerate() {
-            see_cube(&data.qpos()[FIRST + 7 * cube..], seen);
+            see_cube(&data.qpos()[CUBE + 7 * cube..], seen);
         }
     }
 

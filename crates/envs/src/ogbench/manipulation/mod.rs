@@ -4,18 +4,15 @@
 //! within the workspace, turned into joint angles by inverse kinematics, and held by the joints' servos for 0.05 s.
 
 mod arm;
-mod cube;
+pub(super) mod cube;
 mod ik;
+pub mod layout;
 mod model;
 mod pose;
-mod puzzle;
-mod scene;
+pub(super) mod puzzle;
+pub(super) mod scene;
 
 use crate::tasks::Task;
-pub(super) use scene::{CUBE, DRAWER, WINDOW};
-
-/// How many buttons a scene has.
-pub(super) const BUTTONS_OF_SCENE: usize = 2;
 
 pub(crate) fn tasks() -> impl Iterator<Item = Task> {
     cube::tasks().chain(puzzle::tasks()).chain(scene::tasks())

@@ -3,7 +3,8 @@
 //!
 //! The goal's numbers are the buttons' states at the start, 0 or 1 row by row, and then those wanted.
 
-use super::arm::{ACTION, Arm, SEEN};
+use super::arm::Arm;
+use super::layout::{ACTION, SEEN_OF_ARM, SEEN_OF_BUTTON};
 use super::model::Parts;
 use crate::mjcf::Element;
 use crate::ogbench::{PACKAGE, SuccessTiming, ids};
@@ -22,8 +23,6 @@ const START: [[f64; 3]; 2] = [[0.25, -0.2, 0.20], [0.6, 0.2, 0.25]];
 pub(super) const PRESSED: f64 = -0.02;
 /// Half the distance of neighbours.
 const DISTANCE: f64 = 0.05;
-/// What is seen of a button.
-pub(super) const SEEN_OF_BUTTON: usize = 4;
 /// The first button's coordinate in `qpos` and `qvel`: after the arm's and the gripper's joints.
 const FIRST: usize = 14;
 
@@ -71,7 +70,7 @@ fn spec(id: &'static str, side: usize) -> Spec {
     Spec {
         id,
         package: PACKAGE,
-        observation_dim: SEEN + SEEN_OF_BUTTON * buttons,
+        observation_dim: SEEN_OF_ARM + SEEN_OF_BUTTON * buttons,
         action_dim: ACTION,
         goal_dim: 2 * buttons,
         action_limit: 1.0,
@@ -140,13 +139,13 @@ struct Puzzle {
     frame_skip: u32,
 }
 
-impl Puzzle {
-    /// How many buttons are as wanted.
-    fn successes(&self, goal: &[f64]) -> usize {
-        let wanted = &goal[self.states.len()..];
-        self.states.iter().zip(wanted).filter(|(state, wanted)| state == wanted).count()
-    }
+/// How many buttons are as wanted, which a goal says after how they are at the start.
+pub(in crate::ogbench) fn successes(buttons: &[f64], goal: &[f64]) -> usize {
+    let wanted = &goal[goal.len() / 2..];
+    buttons.iter().zip(wanted).filter(|(state, wanted)| state == wanted).count()
+}
 
+impl Puzzle {
     fn turn_around(&mut self, button: usize) {
         let (row, column, side) = (button / self.side, button % self.side, self.side);
         let mut turn = |button: usize| self.states[button] = 1.0 - self.states[button];
@@ -179,7 +178,7 @@ impl Rules for Puzzle {
     }
 
     fn step(&mut self, data: &mut Data, action: Action<'_>, goal: &[f64]) -> Outcome {
-        let before = self.successes(goal);
+        let before = successes(&self.states, goal);
         let buttons = self.states.len();
         let was: Vec<f64> = data.qpos()[FIRST..].to_vec();
         self.arm.control(data, action);
@@ -194,14 +193,14 @@ impl Rules for Puzzle {
         data.forward();
         let there = match self.timing {
             SuccessTiming::Pre => before,
-            SuccessTiming::Post => self.successes(goal),
+            SuccessTiming::Post => successes(&self.states, goal),
         };
         let is_done = there == buttons;
         Outcome { reward: there as f64 - buttons as f64, terminated: is_done, success: Some(is_done) }
     }
 
     fn observe(&mut self, data: &Data, observation: &mut [f64]) {
-        let (arm, buttons) = observation.split_at_mut(SEEN);
+        let (arm, buttons) = observation.split_at_mut(SEEN_OF_ARM);
         self.arm.observe(data, arm);
         for (button, seen) in buttons.chunks_exact_mut(SEEN_OF_BUTTON).enumerate() {
             see_button(self.states[button], data.qpos()[FIRST + button], data.qvel()[FIRST + button], seen);

@@ -4,11 +4,12 @@
 //! The goal's numbers are the buttons' states at the start, 0 or 1, those wanted, x, y and z of the cube's place, and where
 //! drawer and window should be.
 
-use super::arm::{ACTION, Arm, SEEN};
-use super::cube::{self, SEEN_OF_CUBE};
+use super::arm::Arm;
+use super::cube;
+use super::layout::{ACTION, CUBE, DRAWER, SEEN_OF_ARM, SEEN_OF_BUTTON, SEEN_OF_CUBE, WINDOW};
 use super::model::Parts;
 use super::pose::Rotation;
-use super::puzzle::{PRESSED, SEEN_OF_BUTTON, see_button, without_looks};
+use super::puzzle::{self, PRESSED, see_button, without_looks};
 use crate::ogbench::{PACKAGE, SuccessTiming, ids};
 use crate::simulated::{Outcome, Rules};
 use crate::tasks::{Make, Task, check_sizes, leak};
@@ -30,12 +31,9 @@ const BOUNDS: [[f64; 3]; 2] = [[0.05, -0.55, -0.18], [0.8, 0.55, 0.55]];
 const LOCKED: f64 = 1e6;
 const UNLOCKED: f64 = 2.0;
 
-/// Coordinates in `qpos`; in `qvel` they are one less, but for the cube's.
-pub(in crate::ogbench) const CUBE: usize = 14;
+/// The first button in `qpos`.
 const BUTTONS: usize = 21;
-pub(in crate::ogbench) const DRAWER: usize = 23;
-pub(in crate::ogbench) const WINDOW: usize = 24;
-const THINGS: usize = 5;
+pub(in crate::ogbench) const THINGS: usize = 5;
 
 /// How the things are.
 #[derive(Clone, Copy)]
@@ -72,7 +70,7 @@ fn spec(id: &'static str) -> Spec {
     Spec {
         id,
         package: PACKAGE,
-        observation_dim: SEEN + SEEN_OF_CUBE + 2 * SEEN_OF_BUTTON + 4,
+        observation_dim: SEEN_OF_ARM + SEEN_OF_CUBE + 2 * SEEN_OF_BUTTON + 4,
         action_dim: ACTION,
         goal_dim: 9,
         action_limit: 1.0,
@@ -114,6 +112,14 @@ fn make(task: usize, timing: SuccessTiming) -> Make {
     })
 }
 
+/// How many things are as wanted.
+pub(in crate::ogbench) fn successes(qpos: &[f64], buttons: &[f64], goal: &[f64]) -> usize {
+    let cube = usize::from(cube::is_there(&qpos[CUBE..], &goal[4..7], RADIUS));
+    let drawer = usize::from((qpos[DRAWER] - goal[7]).abs() <= RADIUS);
+    let window = usize::from((qpos[WINDOW] - goal[8]).abs() <= RADIUS);
+    cube + puzzle::successes(buttons, &goal[..4]) + drawer + window
+}
+
 struct Scene {
     arm: Arm,
     start: Things,
@@ -125,16 +131,6 @@ struct Scene {
 }
 
 impl Scene {
-    /// How many things are as wanted.
-    fn successes(&self, data: &Data, goal: &[f64]) -> usize {
-        let qpos = data.qpos();
-        let cube = usize::from(cube::is_there(&qpos[CUBE..], &goal[4..7], RADIUS));
-        let buttons = self.states.iter().zip(&goal[2..4]).filter(|(state, wanted)| state == wanted).count();
-        let drawer = usize::from((qpos[DRAWER] - goal[7]).abs() <= RADIUS);
-        let window = usize::from((qpos[WINDOW] - goal[8]).abs() <= RADIUS);
-        cube + buttons + drawer + window
-    }
-
     fn lock(&self, data: &mut Data) {
         let damping = data.model_mut().dof_damping_mut();
         for (joint, state) in [DRAWER, WINDOW].into_iter().zip(self.states) {
@@ -180,7 +176,7 @@ impl Rules for Scene {
     }
 
     fn step(&mut self, data: &mut Data, action: Action<'_>, goal: &[f64]) -> Outcome {
-        let before = self.successes(data, goal);
+        let before = successes(data.qpos(), &self.states, goal);
         let was = [data.qpos()[BUTTONS], data.qpos()[BUTTONS + 1]];
         self.arm.control(data, action);
         // The state that was taken up may have other locks than the model.
@@ -198,14 +194,14 @@ impl Rules for Scene {
         data.forward();
         let there = match self.timing {
             SuccessTiming::Pre => before,
-            SuccessTiming::Post => self.successes(data, goal),
+            SuccessTiming::Post => successes(data.qpos(), &self.states, goal),
         };
         let is_done = there == THINGS;
         Outcome { reward: there as f64 - THINGS as f64, terminated: is_done, success: Some(is_done) }
     }
 
     fn observe(&mut self, data: &Data, observation: &mut [f64]) {
-        let (arm, rest) = observation.split_at_mut(SEEN);
+        let (arm, rest) = observation.split_at_mut(SEEN_OF_ARM);
         self.arm.observe(data, arm);
         let (qpos, qvel) = (data.qpos(), data.qvel());
         let (cube, rest) = rest.split_at_mut(SEEN_OF_CUBE);
