@@ -171,14 +171,16 @@ pub fn windows(study: &Study) -> Table {
         }
         seen.push((claim, reading));
         for task in &study.tasks {
-            table_rows(study, task, claim, reading).into_iter().for_each(|row| table.push(row));
+            if let Some(row) = compared_row(study, task, claim, reading) {
+                table.push(row);
+            }
         }
     }
     table
 }
 
 /// What one reading compares on one task; nothing where runs are missing.
-fn table_rows(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading) -> Option<Vec<String>> {
+fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading) -> Option<Vec<String>> {
     let scores = verdicts::scores(&study.experiment.reference, claim, reading, &[task]).ok()?;
     let [TaskScores { arm, baseline }] = scores.as_slice() else { return None };
     let purpose = |what: &str| {

@@ -264,6 +264,9 @@ pub(crate) fn read(
 /// Whether a claim that an arm loses no more than a margin is about baselines that have no more to lose.
 fn is_within_the_margin(claim: &Claim, scores: &[TaskScores]) -> bool {
     let margin = -threshold(claim).value();
+    if margin <= 0.0 {
+        return false;
+    }
     let of = |task: &TaskScores| match &task.baseline {
         Baseline::Runs(runs) => stats::median(runs).unwrap_or(0.0),
         Baseline::Published(published, _) => published.mean(),
@@ -303,7 +306,7 @@ pub(crate) enum Baseline {
 }
 
 impl Baseline {
-    pub(crate) fn runs(&self) -> &[f64] {
+    fn runs(&self) -> &[f64] {
         match self {
             Self::Runs(runs) => runs,
             Self::Published(..) => &[],
@@ -736,6 +739,11 @@ mod tests {
         assert!(is_within_the_margin(&claim("least-difference", -5.0), low));
         assert!(!is_within_the_margin(&claim("difference", -3.0), low));
         assert!(!is_within_the_margin(&claim("difference", 5.0), low));
+        let lost = &[task(-2.0), task(0.0)];
+        for no_margin in [0.0, 5.0] {
+            assert!(!is_within_the_margin(&claim("difference", no_margin), lost));
+            assert!(!is_within_the_margin(&claim("least-difference", no_margin), lost));
+        }
     }
 
     #[test]
