@@ -4,7 +4,7 @@
 #
 #     scripts/build-cuda.sh
 #     LD_LIBRARY_PATH=target/cuda/toolkit/lib target/cuda/release/xtask train \
-#         --paper dai --profile smoke --device cuda --task Hopper-v5 --arm td3 --seed 0
+#         --paper dai --profile smoke --device cuda --task InvertedPendulum-v5 --arm td3 --seed 0
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here="$PWD/target/cuda"

@@ -265,6 +265,45 @@ fn every_message_is_the_one_on_record() {
         &|c| c.spoil(claims, "above = 0.0", "above = 0.0\nbelow = 1.0"),
         &[],
     );
+    let spoil = |from: &'static str, to: &'static str| move |c: &Checkout| c.spoil(claims, from, to);
+    check("a claim about no task", &PLAN, &spoil("[\"Humanoid-v5\"]", "[\"Humanoid-5\"]"), &[]);
+    check("a claim of an expert", &PLAN, &spoil("arm = \"td3-dai\"", "arm = \"expert\""), &[]);
+    check("two claims of one name", &PLAN, &spoil("id = \"early-gain\"", "id = \"final-gain\""), &[]);
+    check("two readings of one name", &PLAN, &spoil("id = \"first-half\"", "id = \"first-quarter\""), &[]);
+    check(
+        "a window of what has none",
+        &PLAN,
+        &spoil(
+            "baseline = \"td3\"\nabove = 0.0\nreading = [\n",
+            "baseline = \"expert\"\nabove = 0.0\nreading = [\n    { id = \"all\", window = { first = 1.0 }, counts_expert = true },\n",
+        ),
+        &[],
+    );
+    let pex = "experiments/pex/protocol.toml";
+    check(
+        "an arm after one that leaves no policy",
+        &["plan", "--paper", "pex"],
+        &|c| c.spoil(pex, "algorithm = \"pex\"", "algorithm = \"sac\""),
+        &[],
+    );
+    check(
+        "an expert where scores are points",
+        &PLAN,
+        &|c| {
+            c.spoil(
+                protocol,
+                "title = \"HalfCheetah\"",
+                "title = \"HalfCheetah\"\npoints = { low = 0.0, high = 1.0 }",
+            );
+        },
+        &[],
+    );
+    check(
+        "an arm with an expert's name",
+        &PLAN,
+        &|c| c.spoil(protocol, "id = \"td3\"", "id = \"expert\""),
+        &[],
+    );
     check(
         "a claim against no arm and no source",
         &PLAN,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use diagnostics::BadInput;
+use diagnostics::{BadInput, quoted};
 use experiment::{Device, Experiment, Plan, Profile, Selection, Store};
 use std::path::PathBuf;
 
@@ -728,10 +728,16 @@ impl Which {
         Ok(Chosen { experiment, profile, store, results })
     }
 
-    /// The `report` on these runs, from wherever in the checkout.
-    pub(crate) fn report(&self, figures: Option<&PathBuf>) -> Vec<String> {
+    /// A verb on these runs, for a person to copy.
+    pub(crate) fn command(&self, verb: &str, figures: Option<&PathBuf>) -> String {
+        let words: Vec<String> = self.words(verb, figures).iter().map(|word| quoted(word)).collect();
+        format!("cargo xtask {}", words.join(" "))
+    }
+
+    /// A verb on these runs, from wherever in the checkout.
+    pub(crate) fn words(&self, verb: &str, figures: Option<&PathBuf>) -> Vec<String> {
         let mut words =
-            ["report", "--paper", &self.paper, "--profile", &self.profile].map(str::to_owned).to_vec();
+            [verb, "--paper", &self.paper, "--profile", &self.profile].map(str::to_owned).to_vec();
         for (flag, folder) in [("--results", self.results.as_ref()), ("--figures", figures)] {
             let folder = folder.and_then(|folder| std::path::absolute(folder).ok());
             words.extend(folder.into_iter().flat_map(|f| [flag.to_owned(), f.display().to_string()]));

@@ -273,7 +273,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     } else {
         print(&results);
     }
-    let shares = results.comparisons.iter().filter_map(Comparison::share_of_products);
+    let updates = results.comparisons.iter().filter(|comparison| comparison.what == What::Updates);
+    let shares = updates.filter_map(Comparison::share_of_products);
     let least = shares.fold(f64::INFINITY, f64::min);
     if args.at_least.is_some_and(|share| least < share) {
         eprintln!("updates reach {:.0} % of the rate of products, less than --at-least asks", 100.0 * least);
@@ -419,7 +420,7 @@ impl<'a> Contest<'a> {
                 ("times/s", all)
             }
             _ => {
-                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                let cores = crate::plan::cores();
                 let together = self.ours("update", cores, &format!("{cores} runs at a time"))?;
                 ("updates/s", vec![together, self.ours("update", 1, "one run")?])
             }

@@ -3,7 +3,7 @@
 use crate::args::CleanArgs;
 use crate::{exit, say, say_json};
 use anyhow::Result;
-use experiment::{Experiment, Plan, RunConfig, Selection};
+use experiment::{Experiment, Plan, RunConfig};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -25,8 +25,7 @@ pub(crate) fn clean(args: &CleanArgs) -> Result<u8> {
     // While a runner is at work, nothing of it is left over.
     let _lock = store.lock(&args.paper)?;
     let mut wanted: Vec<RunConfig> = Vec::new();
-    for profile in experiment.protocol.profile.values() {
-        let plan = Plan::new(&experiment, profile, &Selection::default())?;
+    for (.., plan) in Plan::all(&experiment)? {
         wanted.extend(plan.cells.into_iter().map(|cell| cell.config));
     }
     let wanted: Vec<&RunConfig> = wanted.iter().collect();

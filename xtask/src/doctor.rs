@@ -20,7 +20,7 @@ pub(crate) fn doctor(args: &JsonArgs) -> Result<u8> {
                 say(format!("        {note}"));
             }
         }
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = crate::plan::cores();
         say(format!("ok      {:10} {cores:<12} workers at a time unless --jobs says otherwise", "cores"));
     }
     Ok(if fine { exit::FINE } else { exit::BAD_INPUT })

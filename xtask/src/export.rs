@@ -16,10 +16,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<u8> {
     let runs: usize = study.tasks.iter().flat_map(|task| &task.arms).map(|arm| arm.runs().count()).sum();
     if runs == 0 {
         return Err(BadInput::new(format!("no run of profile `{}` is recorded", args.which.profile))
-            .help(format!(
-                "`cargo xtask reproduce --paper {} --profile {}` trains them",
-                args.which.paper, args.which.profile
-            ))
+            .help(format!("`{}` trains them", args.which.command("reproduce", None)))
             .into());
     }
     let files: Vec<(PathBuf, Vec<u8>)> = match args.format {

@@ -25,7 +25,7 @@ struct Line<'a> {
 pub(crate) fn plan(args: &PlanArgs) -> Result<u8> {
     let chosen = args.which.read()?;
     let plan = chosen.plan(&args.filters)?;
-    let lines = lines(&chosen, &plan)?;
+    let lines = lines(&chosen, &plan);
     if args.json {
         say_json(&lines)?;
         return Ok(exit::FINE);
@@ -37,11 +37,11 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<u8> {
             line.task, line.arm, line.seed, line.steps, seconds, line.state
         ));
     }
-    say(summary(&chosen, &plan, None)?);
+    say(summary(&chosen, &plan, None));
     Ok(exit::FINE)
 }
 
-fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Result<Vec<Line<'a>>> {
+fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
     let speeds = Speeds::read(chosen, plan);
     let line = |config: &'a RunConfig| {
         let failure = chosen.store.failure(config);
@@ -63,17 +63,17 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Result<Vec<Line<'a>>> {
             seconds: seconds(&speeds, config),
         }
     };
-    Ok(plan.cells.iter().map(|cell| line(&cell.config)).collect())
+    plan.cells.iter().map(|cell| line(&cell.config)).collect()
 }
 
 /// One line: how many runs, how many are missing, how long those would take on `workers` workers.
-pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Result<String> {
+pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> String {
     let missing: Vec<&RunConfig> =
         plan.cells.iter().map(|cell| &cell.config).filter(|config| !chosen.store.has(config)).collect();
     let recorded =
         format!("{} runs, {} of them recorded", plan.cells.len(), plan.cells.len() - missing.len());
     if missing.is_empty() {
-        return Ok(recorded);
+        return recorded;
     }
     let speeds = Speeds::read(chosen, plan);
     let workers = workers.map_or_else(cores, usize::from).min(missing.len());
@@ -86,7 +86,7 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Res
         None => "no run of this kind is recorded yet that would tell how long it takes".to_owned(),
     };
     let disk = crate::clean::size(disk(&missing));
-    Ok(format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} a worker", missing.len()))
+    format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} a worker", missing.len())
 }
 
 fn seconds(speeds: &Speeds, config: &RunConfig) -> Option<f64> {
@@ -100,7 +100,10 @@ pub(crate) fn cores() -> usize {
 /// Bytes of checkpoints that the largest of the runs `missing` may have.
 fn disk(missing: &[&RunConfig]) -> u64 {
     let of = |config: &&RunConfig| {
-        let spec = envs::info(&config.task).ok()?;
+        if config.is_offline() {
+            return Some(PARAMETERS);
+        }
+        let spec = envs::info(config.environment()).ok()?;
         let row = 4 * (spec.observation_dim + spec.action_dim + 3) as u64;
         // Old rows are forgotten file by file, so there may be twice as many as are held, and those of the file at hand.
         let rows = config.steps.min(3 * config.replay.capacity as u64);

@@ -14,6 +14,8 @@ pub(crate) struct Display {
     names: Vec<String>,
     steps: Vec<u64>,
     done: Vec<u64>,
+    /// The step at which each was first heard of: what came before is nobody's work here.
+    first: Vec<Option<u64>>,
     speed: Vec<f64>,
     spoken: Vec<Instant>,
     ended: usize,
@@ -36,6 +38,7 @@ impl Display {
             names: names.into_iter().map(|name| format!("{name:width$}")).collect(),
             steps: runs.iter().map(|run| run.steps).collect(),
             done: vec![0; runs.len()],
+            first: vec![None; runs.len()],
             speed: vec![0.0; runs.len()],
             spoken: vec![Instant::now(); runs.len()],
             ended: 0,
@@ -76,6 +79,10 @@ impl Display {
             }
             Event::Ended { job, outcome } => {
                 self.ended += 1;
+                // What did not finish is no work that was done.
+                let (left, finished) = (self.steps[*job] - self.done[*job], matches!(outcome, Outcome::Done));
+                let first = self.first[*job].get_or_insert(self.done[*job]);
+                *first += if finished { 0 } else { left };
                 self.done[*job] = self.steps[*job];
                 self.tell(&format!("{}  {}", self.names[*job], describe(outcome)));
                 self.total();
@@ -85,6 +92,7 @@ impl Display {
 
     fn advance(&mut self, worker: usize, job: usize, progress: &Progress) {
         self.done[job] = progress.step;
+        self.first[job].get_or_insert(progress.step);
         // Smoothed: evaluations come in bursts.
         let before = if self.speed[job] == 0.0 { progress.steps_per_second } else { self.speed[job] };
         self.speed[job] = 0.9 * before + 0.1 * progress.steps_per_second;
@@ -115,10 +123,12 @@ impl Display {
     fn total(&self) {
         let Some(bars) = &self.bars else { return };
         let (done, all) = (self.done.iter().sum::<u64>(), self.steps.iter().sum::<u64>());
-        let speed = done as f64 / self.began.elapsed().as_secs_f64();
+        let before =
+            self.first.iter().zip(&self.done).map(|(first, done)| first.unwrap_or(*done)).sum::<u64>();
+        let speed = done.saturating_sub(before) as f64 / self.began.elapsed().as_secs_f64();
         bars.total.set_length(all);
         bars.total.set_position(done);
-        let left = if done == 0 { "?".to_owned() } else { duration((all - done) as f64 / speed) };
+        let left = if speed == 0.0 { "?".to_owned() } else { duration((all - done) as f64 / speed) };
         bars.total.set_message(format!("{}/{} runs  ETA {left}", self.ended, self.names.len()));
     }
 
@@ -161,7 +171,7 @@ fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done => "finished".to_owned(),
         Outcome::Stopped => "stopped".to_owned(),
-        Outcome::Skipped => "not started: its expert failed".to_owned(),
+        Outcome::Skipped => "not started: the run that it needs failed".to_owned(),
         Outcome::Failed { what, .. } => format!("failed: {what}"),
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<u8> {
         return Ok(exit::FINE);
     }
     eprintln!("stale in {}: {}", folder.display(), stale.join(", "));
-    eprintln!("  help: `cargo xtask report --paper {} --profile {}`", args.which.paper, args.which.profile);
+    eprintln!("  help: `{}`", args.which.command("report", args.figures.as_ref()));
     Ok(exit::CHECK_FAILED)
 }
 
@@ -61,9 +61,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<u8> {
             eprintln!("these are not the verdicts on record in {shown}:");
             changes.iter().for_each(|change| eprintln!("  claim `{}` {}", change.claim, change.what));
             eprintln!(
-                "  help: if the records changed on purpose, `cargo xtask report --paper {} --profile {}` puts the new \
-                 ones on record",
-                args.which.paper, args.which.profile
+                "  help: if the records changed on purpose, `{}` puts the new ones on record",
+                args.which.command("report", args.figures.as_ref())
             );
             return Ok(exit::CHECK_FAILED);
         }

@@ -13,8 +13,8 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<u8> {
         args.which.profile,
         chosen.profile.about.trim()
     );
-    eprintln!("{}", plan::summary(&chosen, &plan, args.how.workers.jobs)?);
-    let summary = runner::run(&chosen, &plan, &args.how, &args.which.report(args.figures.as_ref()))?;
+    eprintln!("{}", plan::summary(&chosen, &plan, args.how.workers.jobs));
+    let summary = runner::run(&chosen, &plan, &args.how, &args.which.words("report", args.figures.as_ref()))?;
     if summary.is_left_to_others {
         return Ok(exit::FINE);
     }

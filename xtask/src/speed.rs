@@ -22,7 +22,7 @@ impl Speeds {
         Self(runs.map(speed).collect())
     }
 
-    /// Seconds of one core that a step of `config` takes.
+    /// Seconds of one core that a step of `config` takes, by runs of its arm or, where there are none, of any.
     pub(crate) fn seconds_a_step(&self, config: &RunConfig) -> Option<f64> {
         let alike = |other: &RunConfig| {
             other.task == config.task
@@ -30,8 +30,11 @@ impl Speeds {
                 && other.hidden() == config.hidden()
                 && other.mock == config.mock
         };
-        let speeds: Vec<f64> =
-            self.0.iter().filter(|(other, _)| alike(other)).map(|(_, speed)| *speed).collect();
-        (!speeds.is_empty()).then(|| speeds.iter().sum::<f64>() / speeds.len() as f64)
+        let mean = |is_one: &dyn Fn(&RunConfig) -> bool| {
+            let of = self.0.iter().filter(|(other, _)| alike(other) && is_one(other));
+            let speeds: Vec<f64> = of.map(|(_, speed)| *speed).collect();
+            (!speeds.is_empty()).then(|| speeds.iter().sum::<f64>() / speeds.len() as f64)
+        };
+        mean(&|other| other.arm == config.arm).or_else(|| mean(&|_| true))
     }
 }

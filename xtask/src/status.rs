@@ -6,7 +6,7 @@ use crate::speed::Speeds;
 use crate::{exit, say, say_json};
 use anyhow::Result;
 use diagnostics::{BadInput, quoted};
-use experiment::{Device, Plan, Policy, Run, RunConfig, RunState, Selection, Timing};
+use experiment::{Device, Plan, Run, RunConfig, RunState, Timing};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -215,15 +215,13 @@ const EVALUATIONS: usize = 5;
 pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
     let (paper, results) = (args.paper.clone(), args.results.clone());
     let which = Which { paper, profile: String::new(), results, device: None };
-    let (chosen, profile, config) = find(args, which.clone())?;
-    let which = Which { profile, ..which };
+    let (chosen, which, config) = find(args, which)?;
     let directory = chosen.store.directory(&config);
     let mut line = line(&which, &config, chosen.store.state(&config));
     line.command.get_or_insert_with(|| command(&which, &config));
     let run = (line.state == "recorded").then(|| Run::read(&directory)).transpose()?;
-    let learned = |run: &Run| {
-        let rows = run.evaluations.rows.iter().filter(|row| row.policy == Policy::Learned);
-        let all: Vec<(u64, f64)> = rows.map(|row| (row.step, row.mean())).collect();
+    let last = |run: &Run| {
+        let all: Vec<(u64, f64)> = run.evaluations.learned().collect();
         all[all.len().saturating_sub(EVALUATIONS)..].to_vec()
     };
     let explanation = Explanation {
@@ -233,7 +231,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
         config: &config,
         provenance: std::fs::read_to_string(directory.join("provenance.toml")).ok(),
         timing: run.as_ref().map(|run| run.timing.clone()),
-        evaluations: run.as_ref().map(learned).unwrap_or_default(),
+        evaluations: run.as_ref().map(last).unwrap_or_default(),
     };
     if args.json {
         say_json(&explanation)?;
@@ -244,27 +242,27 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
 }
 
 /// The run of the paper whose name begins as given, and the first profile that has it.
-fn find(args: &ExplainArgs, mut which: Which) -> Result<(Chosen, String, RunConfig)> {
+fn find(args: &ExplainArgs, mut which: Which) -> Result<(Chosen, Which, RunConfig)> {
     let wanted = args.run.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
     let wanted = wanted.rsplit('-').next().unwrap_or_default();
     let experiment = experiment::Experiment::read(&crate::args::root()?, &args.paper)?;
-    let mut found: Vec<(String, RunConfig)> = Vec::new();
-    for (name, profile) in &experiment.protocol.profile {
-        for cell in Plan::new(&experiment, profile, &Selection::default())?.cells {
-            let is_new = !found.iter().any(|(_, config)| *config == cell.config);
+    let mut found: Vec<(Device, String, RunConfig)> = Vec::new();
+    for (device, name, plan) in Plan::all(&experiment)? {
+        for cell in plan.cells {
+            let is_new = !found.iter().any(|(.., config)| *config == cell.config);
             if !wanted.is_empty() && is_new && cell.config.id().to_string().starts_with(wanted) {
-                found.push((name.clone(), cell.config));
+                found.push((device, name.clone(), cell.config));
             }
         }
     }
-    let (profile, config) = match &found[..] {
+    let (device, profile, config) = match &found[..] {
         [one] => one.clone(),
         [] => {
             return Err(BadInput::new(format!("no profile of `{}` has a run `{}`", args.paper, args.run))
                 .help("`cargo xtask plan` and `status --json` give the names of runs; a beginning is enough")
                 .into());
         }
-        [(_, a), (_, b), ..] => {
+        [(.., a), (.., b), ..] => {
             return Err(BadInput::new(format!(
                 "`{}` may be run {} or {}, or another",
                 args.run,
@@ -275,8 +273,8 @@ fn find(args: &ExplainArgs, mut which: Which) -> Result<(Chosen, String, RunConf
             .into());
         }
     };
-    which.profile.clone_from(&profile);
-    Ok((which.read()?, profile, config))
+    which = Which { profile, device: Some(device), ..which };
+    Ok((which.read()?, which, config))
 }
 
 fn print_explanation(explanation: &Explanation<'_>) {

@@ -9,7 +9,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<u8> {
     let only =
         vec![format!("task={}", args.task), format!("arm={}", args.arm), format!("seed={}", args.seed)];
     let plan = chosen.plan(&Filters { only, except: Vec::new() })?;
-    let report = args.which.report(None);
+    let report = args.which.words("report", None);
     let summary = runner::run(&chosen, &plan, &args.how, &report)?;
     for cell in plan.cells.iter().filter(|cell| chosen.store.has(&cell.config)) {
         say(chosen.store.directory(&cell.config).display().to_string());

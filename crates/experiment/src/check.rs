@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use toml::Spanned;
 
+/// What a claim calls the expert of a task.
+const EXPERT: &str = "expert";
+
 impl Experiment {
     pub(crate) fn check(&self, root: &Path) -> Result<(), BadInput> {
         let protocol = &self.protocol;
@@ -23,6 +26,13 @@ impl Experiment {
         check_names(&format!("{file}: task"), &tasks)?;
         for profile in protocol.profile.keys() {
             check_name(&format!("{file}: profile"), profile)?;
+        }
+        let sources: Vec<&str> = self.reference.source.iter().map(|source| source.id.as_str()).collect();
+        check_distinct(&format!("experiments/{}/reference.toml: source", self.paper), &sources)?;
+        if let Some(arm) = arms.iter().find(|arm| **arm == EXPERT || sources.contains(arm)) {
+            return bad(format!(
+                "arm `{arm}`: claims take this name for the expert or for a source of reference.toml: give the arm another"
+            ));
         }
         check_scores(&self.reference)
             .map_err(|what| BadInput::new(format!("experiments/{}/reference.toml: {what}", self.paper)))?;
@@ -46,6 +56,16 @@ impl Experiment {
                 (Some(id), None) => {
                     let what = format!("`after` of arm `{}` in {file}:", arm.id);
                     return Err(BadInput::unknown(&what, id, arms.iter().copied()));
+                }
+                (Some(id), Some(first))
+                    if !matches!(arm.algorithm, Algorithm::Iql | Algorithm::Pex)
+                        || first.algorithm != Algorithm::Iql =>
+                {
+                    return bad(format!(
+                        "arm `{}` comes after `{id}`: expected an arm of IQL or PEX after one of IQL: others take up \
+                         no networks, or leave none",
+                        arm.id
+                    ));
                 }
                 (Some(id), Some(first)) if first.after.is_some() || first.dai.is_some() => {
                     return bad(format!(
@@ -98,6 +118,13 @@ impl Experiment {
                 return bad(format!(
                     "`points` of task `{}` are {} and {}: expected two numbers, the lower one first",
                     task.id, points.low, points.high
+                ));
+            }
+            if protocol.expert.is_some() && task.points.is_some() {
+                return bad(format!(
+                    "task `{}`: `points` and `[expert]`: an expert's score is a return, which points are not compared \
+                     with: remove one of the two",
+                    task.id
                 ));
             }
             if let Some(of) = &task.published
@@ -156,37 +183,54 @@ impl Experiment {
                 self.check_runs(profile, task)?;
             }
         }
+        self.check_claims(&arms, &tasks)
+    }
+
+    /// Checks that claims name what there is, and ask what can be answered.
+    fn check_claims(&self, arms: &[&str], tasks: &[&str]) -> Result<(), BadInput> {
+        let file = format!("experiments/{}/claims.toml", self.paper);
+        let sources: Vec<&str> = self.reference.source.iter().map(|source| source.id.as_str()).collect();
+        let ids = self.claims.claim.iter().map(|claim| claim.id.as_str()).collect::<Vec<_>>();
+        check_distinct(&format!("{file}: claim"), &ids)?;
         for claim in &self.claims.claim {
-            if claim.reading.is_empty() {
-                return Err(BadInput::new(format!(
-                    "experiments/{}/claims.toml: claim `{}` has no reading: expected at least one",
-                    self.paper, claim.id
-                )));
-            }
-            if let Some(reading) = claim.reading.iter().find(|reading| {
-                !reading.window.is_within_a_run() || !reading.baseline_window().is_within_a_run()
-            }) {
-                return Err(BadInput::new(format!(
-                    "experiments/{}/claims.toml: the window of reading `{}` of claim `{}` is no share within 0 and 1",
-                    self.paper, reading.id, claim.id
-                )));
+            let of = format!("of claim `{}`", claim.id);
+            let bad = |what: String| Err(BadInput::new(format!("{file}: {what}")));
+            let readings: Vec<&str> = claim.reading.iter().map(|reading| reading.id.as_str()).collect();
+            check_distinct(&format!("{file}: claim `{}`: reading", claim.id), &readings)?;
+            if readings.is_empty() {
+                return bad(format!("claim `{}` has no reading: expected at least one", claim.id));
             }
             if !claim.threshold().is_some_and(|threshold| threshold.value().is_finite()) {
-                return Err(BadInput::new(format!(
-                    "experiments/{}/claims.toml: claim `{}` needs one threshold, a number: `above` or `below`",
-                    self.paper, claim.id
-                )));
+                return bad(format!(
+                    "claim `{}` needs one threshold, a number: `above` or `below`",
+                    claim.id
+                ));
             }
-            let known = |kind: &str, found: &String, known: &[&str]| {
-                let kind =
-                    format!("{kind} of claim `{}` in experiments/{}/claims.toml:", claim.id, self.paper);
-                let is_known = known.contains(&found.as_str());
-                if is_known { Ok(()) } else { Err(BadInput::unknown(&kind, found, known.iter().copied())) }
+            let known = |kind: &str, found: &String, known: &[&str]| match known.contains(&found.as_str()) {
+                true => Ok(()),
+                false => {
+                    Err(BadInput::unknown(&format!("{kind} {of} in {file}:"), found, known.iter().copied()))
+                }
             };
-            let sources = self.reference.source.iter().map(|source| source.id.as_str());
-            let sides: Vec<&str> = arms.iter().copied().chain(["expert"]).collect();
-            known("arm", &claim.arm, &sides)?;
-            known("baseline", &claim.baseline, &sides.iter().copied().chain(sources).collect::<Vec<_>>())?;
+            known("arm", &claim.arm, arms)?;
+            known("baseline", &claim.baseline, &[arms, &[EXPERT], &sources].concat())?;
+            for task in claim.tasks.iter().flatten() {
+                known("task", task, tasks)?;
+            }
+            let is_arm = arms.contains(&claim.baseline.as_str());
+            for reading in &claim.reading {
+                let of = format!("reading `{}` {of}", reading.id);
+                if !reading.window.is_within_a_run() || !reading.baseline_window().is_within_a_run() {
+                    return bad(format!("the window of {of} is no share within 0 and 1"));
+                }
+                if !is_arm && (reading.counts_expert || reading.has_baseline_window()) {
+                    return bad(format!(
+                        "{of}: `counts_expert` and `baseline_window` say which evaluations of an arm count, and \
+                         `{}` is none: remove them",
+                        claim.baseline
+                    ));
+                }
+            }
         }
         Ok(())
     }
@@ -293,6 +337,7 @@ fn without_collection(name: &str) -> &str {
         _ => name,
     }
 }
+
 fn check_protocol(protocol: &Protocol) -> Result<(), String> {
     if let Some(expert) = &protocol.expert {
         within("expert.fraction", expert.fraction, 0.0, 10.0)?;
@@ -327,16 +372,19 @@ fn check_protocol(protocol: &Protocol) -> Result<(), String> {
 
 /// Names that are folders', none twice.
 fn check_names(what: &str, names: &[&str]) -> Result<(), BadInput> {
+    names.iter().try_for_each(|name| check_name(what, name))?;
+    check_distinct(what, names)
+}
+
+/// None twice.
+fn check_distinct(what: &str, names: &[&str]) -> Result<(), BadInput> {
     let mut seen = BTreeSet::new();
-    for name in names {
-        check_name(what, name)?;
-        if !seen.insert(name) {
-            return Err(BadInput::new(format!(
-                "{what} `{name}` stands twice: give each one a name of its own"
-            )));
+    match names.iter().find(|name| !seen.insert(**name)) {
+        Some(name) => {
+            Err(BadInput::new(format!("{what} `{name}` stands twice: give each one a name of its own")))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_scores(reference: &Reference) -> Result<(), String> {
@@ -360,6 +408,7 @@ pub(crate) fn distinct_seeds(seeds: &[u64]) -> Result<(), BadInput> {
         None => Ok(()),
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -100,7 +100,7 @@ pub enum Metric {
 }
 
 /// One way to read a claim.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
     /// A short name, for tables.
@@ -116,6 +116,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Whether other evaluations of the baseline count than of the arm.
+    pub(crate) fn has_baseline_window(&self) -> bool {
+        self.baseline_window.is_some()
+    }
+
     /// Which evaluations of the baseline count.
     #[must_use]
     pub fn baseline_window(&self) -> Window {
@@ -149,7 +154,11 @@ impl Window {
     /// Whether the evaluation after `step` steps of a budget of `steps`, with one every `every`, counts.
     #[must_use]
     pub fn contains(self, step: u64, steps: u64, every: u64) -> bool {
-        let share = |share: f64| share * steps as f64;
+        // 0.29 of 100,000 steps are 29,000, and not the 28,999.999… that the product is.
+        let share = |share: f64| {
+            let product = share * steps as f64;
+            if (product - product.round()).abs() < 1e-6 { product.round() } else { product }
+        };
         // The evaluation nearest below a share that falls between two.
         let at = |share: f64| step <= share as u64 && share as u64 - step < every;
         (step > 0 || self == Self::At(0.0))
@@ -181,6 +190,9 @@ mod tests {
         check(Window::At(0.25), (40, 5), &[10]);
         check(Window::At(0.2), (40, 5), &[5]);
         check(Window::At(0.0), (40, 5), &[0]);
+        check(Window::At(0.29), (100_000, 1_000), &[29_000]);
+        check(Window::First(0.57), (300_000, 171_000), &[171_000]);
+        check(Window::Last(0.55), (100_000, 45_000), &[90_000]);
         check(Window::AtStep(20), (40, 5), &[20]);
         check(Window::AtStep(50), (40, 5), &[]);
         check(Window::Last(0.05), (1_000, 5), &(0..10).map(|i| 955 + 5 * i).collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 
 use crate::check::distinct_seeds;
 use crate::offline::{DataSettings, DataUsage};
-use crate::{Algorithm, Arm, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Settings, Task};
+use crate::{Algorithm, Arm, Device, Experiment, ExpertGoal, Profile, RunConfig, SCHEMA, Settings, Task};
 use anyhow::Result;
 use diagnostics::BadInput;
 
@@ -86,6 +86,7 @@ fn parse_filter(experiment: &Experiment, filter: &str) -> Result<Filter, BadInpu
                 )));
             };
             distinct_seeds(&seeds)?;
+            let values = seeds.iter().map(u64::to_string).collect();
             return Ok(Filter { key: Key::Seed, values });
         }
         _ => return Err(BadInput::unknown("filter key", key, ["arm", "task", "seed"])),
@@ -97,7 +98,24 @@ fn parse_filter(experiment: &Experiment, filter: &str) -> Result<Filter, BadInpu
 }
 
 impl Plan {
-    /// Every run of `profile` that `selection` takes, and the experts that those need.
+    /// Every profile's runs on every device, with the profile's name.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn all(experiment: &Experiment) -> Result<Vec<(Device, String, Self)>, BadInput> {
+        let mut plans = Vec::new();
+        for device in [Device::Cpu, Device::Cuda] {
+            let mut experiment = experiment.clone();
+            experiment.protocol.device = device;
+            for (name, profile) in &experiment.protocol.profile {
+                let plan = Self::new(&experiment, profile, &Selection::default())?;
+                plans.push((device, name.clone(), plan));
+            }
+        }
+        Ok(plans)
+    }
+
+    /// Every run of `profile` that `selection` takes, and the runs that those need.
     ///
     /// # Errors
     /// [`BadInput`] if the selection leaves nothing.

@@ -6,7 +6,7 @@ use crate::figure::{
 use crate::number::{grouped, steps};
 use crate::pictures::{Caption, Picture};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
-use experiment::{DataUsage, Statistics};
+use experiment::Statistics;
 use std::fmt::Write as _;
 
 /// An arm's curve on one task.
@@ -43,14 +43,9 @@ fn panel(study: &Study, task: &TaskRuns) -> Panel {
         note: missing(task),
         marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color).curve).collect()),
         levels: expert.map(|expert| expert_level(expert.score)).into_iter().collect(),
-        x_end: (!is_alone(study)).then_some(task.steps as f64),
+        x_end: (!study.is_offline()).then_some(task.steps as f64),
         x_label: None,
     }
-}
-
-/// Whether every arm learns from a data set alone.
-fn is_alone(study: &Study) -> bool {
-    study.experiment.arms(&study.profile).all(|arm| arm.data == Some(DataUsage::Alone))
 }
 
 /// `5/6 runs`, where fewer are recorded than planned.
@@ -64,9 +59,9 @@ pub(crate) fn expert_level(value: f64) -> Level {
     Level { label: "expert".to_owned(), color: Color::Orange, pattern: Pattern::Dashed, value }
 }
 
-/// The last of so many arms, which is the paper's, is blue and on top.
+/// The last of so many arms, which is the paper's, is blue and on top. Where there are more than colours, others share one.
 pub(crate) fn colors(arms: usize) -> impl Iterator<Item = Color> {
-    Color::ALL.into_iter().skip(1).take(arms.saturating_sub(1)).chain([Color::ALL[0]])
+    Color::ALL[1..].iter().copied().cycle().take(arms.saturating_sub(1)).chain([Color::ALL[0]])
 }
 
 fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Reduced {
@@ -124,15 +119,13 @@ pub fn reduce(
 }
 
 fn caption(study: &Study) -> Caption {
-    let protocol = &study.experiment.protocol;
-    let statistics = &protocol.statistics;
+    let statistics = &study.experiment.protocol.statistics;
     let mut text = format!(
-        "{} steps. Return of the learner's own policy over {} episodes without \
-         noise, from the same start states every time. Line: median over runs after the IQR rule (type-7 quartiles, \
-         k = {}). Band: nominal {} % percentile bootstrap interval of that median ({} resamples); with few runs it \
+        "{} steps. {} of the learner's own policy without noise, from the same start states every time. \
+         Line: median over runs after the IQR rule (type-7 quartiles, k = {}). Band: nominal {} % percentile bootstrap interval of that median ({} resamples); with few runs it \
          covers less, about 85 % at six runs after the rule. ",
         study.steps(),
-        protocol.evaluation.episodes,
+        study.measure().trim_end_matches(", %"),
         statistics.iqr_factor,
         100.0 * statistics.confidence,
         grouped(statistics.resamples as f64, 0),
@@ -150,14 +143,20 @@ fn caption(study: &Study) -> Caption {
                     0 => "none dropped".to_owned(),
                     n => format!("{n} of {} values dropped, thin dashes: median of all runs", reduced.values),
                 };
-                format!("{} {recorded}/{} runs ({drops})", arm.arm.label, arm.planned.len())
+                let own = arm.planned.first().map(|(config, _)| config.evaluation.every);
+                let interval = match own.filter(|own| *own != task.evaluation.every) {
+                    Some(own) => format!(", every {} steps", steps(own)),
+                    None => String::new(),
+                };
+                format!("{} {recorded}/{} runs{interval} ({drops})", arm.arm.label, arm.planned.len())
             })
             .collect();
         let _ = write!(
             text,
-            "{}, evaluated every {} steps: {}",
+            "{}, {} episodes every {} steps: {}",
             task.task.id,
-            steps(task.every),
+            task.evaluation.episodes,
+            steps(task.evaluation.every),
             arms.join("; ")
         );
         if let Some((run, expert)) = task.expert.as_ref().and_then(|run| Some((run, run.expert.as_ref()?))) {

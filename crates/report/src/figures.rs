@@ -10,7 +10,7 @@ use crate::pictures::{
 };
 use crate::results::{FinalScore, final_scores, in_words};
 use crate::study::{ArmRuns, Study, TaskRuns};
-use crate::verdicts::{Answer, ReadingAnswer};
+use crate::verdicts::{Answer, ReadingAnswer, metric_name};
 use experiment::{Scene, Spot, Threshold};
 use stats::{RunScore, Scores};
 
@@ -43,7 +43,7 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
             "How far candidates are from each other",
         ),
     ];
-    let steps = if study.steps_axis() == "Updates" { "Updates" } else { "Environment steps" };
+    let steps = if study.is_offline() { "Updates" } else { "Environment steps" };
     let picture = move |(column, name, label, title): (&str, &str, &str, &str)| {
         let panel = |task: &TaskRuns| {
             let curve = |(arm, color): (&ArmRuns, Color)| {
@@ -164,7 +164,7 @@ fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
             note: None,
             marks: Marks::Rows(rows),
             levels: vec![level],
-            x_label: Some(upper(answer.metric.split(" of ").next().unwrap_or_default())),
+            x_label: Some(upper(metric_name(answer.compares))),
             x_end: None,
         })
     };

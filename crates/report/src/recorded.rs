@@ -113,7 +113,7 @@ pub fn github(level: &str, properties: &[(&str, &str)], message: &str) -> String
 mod tests {
     use super::*;
     use crate::verdicts::{ReadingAnswer, Verdict};
-    use experiment::Threshold;
+    use experiment::{Metric, Threshold};
 
     fn answer(claim: &str, verdict: &Verdict, point: f64) -> Answer {
         Answer {
@@ -121,6 +121,8 @@ mod tests {
             statement: "it is faster".to_owned(),
             cite: "abstract".to_owned(),
             metric: "ratio of a over b".to_owned(),
+            compares: Metric::Ratio,
+            decimals: None,
             threshold: Threshold::Above(1.0),
             tasks: vec!["Ant-v5".to_owned()],
             steps: vec![10],

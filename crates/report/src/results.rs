@@ -3,7 +3,7 @@
 use crate::number::{grouped, steps};
 use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::verdicts::difference;
-use experiment::Window;
+use experiment::{Arm, Source, Window};
 use serde::Serialize;
 
 /// One arm's final score on one task.
@@ -40,8 +40,8 @@ pub struct Comparison {
     pub steps: u64,
     /// Our score after as many: the median over runs.
     pub ours: f64,
-    /// Its bootstrap interval.
-    pub interval: [f64; 2],
+    /// Its bootstrap interval; none of one run.
+    pub interval: Option<[f64; 2]>,
     /// Our runs.
     pub runs: usize,
     /// Where the number is from: a source's id in `reference.toml`.
@@ -105,10 +105,10 @@ pub fn final_scores(study: &Study) -> Vec<FinalScore> {
     cells.map(|(task, arm)| final_score(study, task, arm)).collect()
 }
 
-/// The median of `runs` and its percentile bootstrap interval; `purpose` names the random stream.
+/// The median of `runs` and, where there are two at least, its percentile bootstrap interval; `purpose` names the random stream.
 pub(crate) fn median(study: &Study, runs: &[f64], purpose: &str) -> (Option<f64>, Option<[f64; 2]>) {
     let statistics = &study.experiment.protocol.statistics;
-    let interval = (!runs.is_empty()).then(|| {
+    let interval = (runs.len() > 1).then(|| {
         let (resamples, seed) = (statistics.resamples, statistics.seed);
         let replicates = stats::bootstrap_sample(runs, resamples, seed, purpose, stats::median_in_place);
         replicates.interval(statistics.confidence)
@@ -144,9 +144,7 @@ fn final_score(study: &Study, task: &TaskRuns, arm: &ArmRuns) -> FinalScore {
 pub fn comparisons(study: &Study) -> Vec<Comparison> {
     let mut found = Vec::new();
     for (last, arm) in final_scores(study).iter().zip(study.tasks.iter().flat_map(|task| &task.arms)) {
-        let algorithm = arm.arm.algorithm.name();
-        let sources = study.experiment.reference.source.iter();
-        for source in sources.filter(|source| source.algorithm == algorithm) {
+        for source in sources_of_scores(study).filter(|source| is_of(source, &arm.arm)) {
             for score in source.scores.iter().filter(|score| same_task(&score.task, &last.task)) {
                 let steps = source.steps_of(score);
                 if steps > last.steps {
@@ -158,7 +156,7 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
                     let runs = arm.window_means(Window::AtStep(steps), None, 0).unwrap_or_default();
                     median(study, &runs, &format!("at-{steps}/{}/{}", last.task, last.arm))
                 };
-                let (Some(median), Some(interval)) = ours else { continue };
+                let (Some(median), interval) = ours else { continue };
                 found.push(Comparison {
                     task: last.task.clone(),
                     label: last.label.clone(),
@@ -173,12 +171,27 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
                     reference_runs: source.seeds,
                     protocol: source.protocol.clone(),
                     difference: median - score.value,
-                    lies: score.spread.map(|spread| lies(interval, score.value, spread)),
+                    lies: interval
+                        .zip(score.spread)
+                        .map(|(interval, spread)| lies(interval, score.value, spread)),
                 });
             }
         }
     }
     found
+}
+
+/// Published scores: what columns of the log are held against is none.
+pub(crate) fn sources_of_scores(study: &Study) -> impl Iterator<Item = &Source> {
+    let claims = &study.experiment.claims.claim;
+    let is_logged =
+        |source: &&Source| claims.iter().any(|claim| claim.of.is_some() && claim.baseline == source.id);
+    study.experiment.reference.source.iter().filter(move |source| !is_logged(source))
+}
+
+/// Whether a source is of what an arm does: of its algorithm, or of the arm's very variant.
+pub(crate) fn is_of(source: &Source, arm: &Arm) -> bool {
+    [&arm.label[..], arm.algorithm.name()].contains(&&*source.algorithm)
 }
 
 /// Whether two ids name one environment but for the version.

@@ -4,7 +4,8 @@ use crate::number::steps;
 use anyhow::Result;
 use diagnostics::BadInput;
 use experiment::{
-    Arm, DataUsage, Experiment, Measure, Plan, Profile, Run, RunConfig, Selection, Store, Task, Window,
+    Arm, DataUsage, Evaluation, Experiment, Measure, Plan, Profile, Run, RunConfig, Selection, Store, Task,
+    Window,
 };
 
 /// All that is recorded of one profile.
@@ -25,10 +26,10 @@ pub struct Study {
 pub struct TaskRuns {
     /// The task.
     pub task: Task,
-    /// Environment steps of a run.
+    /// Environment steps of such a run.
     pub steps: u64,
-    /// Steps between evaluations.
-    pub every: u64,
+    /// How the runs of its last arm, which is the paper's, are evaluated.
+    pub evaluation: Evaluation,
     /// By arm, in the protocol's order.
     pub arms: Vec<ArmRuns>,
     /// The expert's run, if one is needed and recorded.
@@ -110,10 +111,12 @@ impl Study {
                 Some(config) => store.run(config)?,
                 None => None,
             };
-            let every = experiment.settings(task, Some(&profile), None)?.evaluation.every;
             let last = arms.last().and_then(|arm: &ArmRuns| arm.planned.first());
-            let steps = last.map_or(0, |(config, _)| config.steps);
-            tasks.push(TaskRuns { task: task.clone(), steps, every, arms, expert });
+            let (steps, evaluation) = match last {
+                Some((config, _)) => (config.steps, config.evaluation.clone()),
+                None => (0, experiment.settings(task, Some(&profile), None)?.evaluation),
+            };
+            tasks.push(TaskRuns { task: task.clone(), steps, evaluation, arms, expert });
         }
         Ok(Self { experiment: experiment.clone(), profile_name: profile_name.to_owned(), profile, tasks })
     }
@@ -129,7 +132,7 @@ impl Study {
     /// What evaluations measure, for axes.
     #[must_use]
     pub fn measure(&self) -> &'static str {
-        if self.planned().all(|(config, _)| config.evaluation.measure == Measure::Success) {
+        if self.tasks.iter().all(|task| task.evaluation.measure == Measure::Success) {
             return "Success rate, %";
         }
         match self.tasks.first().and_then(|task| task.task.points) {
@@ -151,13 +154,18 @@ impl Study {
             && others.into_iter().any(|other| other.after.as_ref() == Some(&arm.id))
     }
 
+    /// Whether every arm learns from a data set alone.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.experiment.arms(&self.profile).all(|arm| arm.data == Some(DataUsage::Alone))
+    }
+
     /// What steps are, for axes.
     #[must_use]
     pub fn steps_axis(&self) -> &'static str {
-        let arms = || self.experiment.arms(&self.profile);
-        if arms().all(|arm| arm.data == Some(DataUsage::Alone)) {
+        let mut arms = self.experiment.arms(&self.profile);
+        if self.is_offline() {
             "Updates"
-        } else if arms().any(|arm| self.is_before_others(arm)) {
+        } else if arms.any(|arm| self.is_before_others(arm)) {
             "Updates on the data set, then, from 0, environment steps"
         } else {
             "Environment steps"

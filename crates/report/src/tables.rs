@@ -1,11 +1,13 @@
 //! The tables of a study.
 
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, significant, steps, with_interval};
-use crate::results::{Comparison, FinalScore, Lies, final_scores, in_words, median, same_task};
+use crate::results::{
+    Comparison, FinalScore, Lies, final_scores, in_words, is_of, median, same_task, sources_of_scores,
+};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
 use crate::table::{Align, Cell, Table};
 use crate::verdicts::{self, Answer, Baseline, TaskScores, Verdict};
-use experiment::{Claim, Metric, Reading, Score, Source, Window};
+use experiment::{Claim, Metric, Reading, Score, Window};
 
 /// How a study's scores are written.
 fn score_format(study: &Study) -> impl Fn(f64) -> String + Copy {
@@ -40,15 +42,10 @@ pub fn scores(study: &Study) -> Table {
                 format!("mean of {} episodes ± their population standard deviation", expert.episodes),
             ]);
         }
-        let claims = &study.experiment.claims.claim;
-        // What columns of the log are held against is no score.
-        let is_score =
-            |source: &&Source| !claims.iter().any(|claim| claim.of.is_some() && claim.baseline == source.id);
-        for source in study.experiment.reference.source.iter().filter(is_score) {
-            let is_ours =
-                |arm: &ArmRuns| [&arm.arm.label[..], arm.arm.algorithm.name()].contains(&&*source.algorithm);
+        for source in sources_of_scores(study) {
             let is_beside = |score: &&Score| {
-                let is_named = task.task.beside.contains(&score.task) && task.arms.iter().any(is_ours);
+                let is_named = task.task.beside.contains(&score.task)
+                    && task.arms.iter().any(|arm| is_of(source, &arm.arm));
                 is_named || same_task(&score.task, &task.task.id)
             };
             for score in source.scores.iter().filter(is_beside) {
@@ -73,6 +70,15 @@ pub fn scores(study: &Study) -> Table {
     table
 }
 
+/// A median with its interval, where it has one.
+fn measured(median: Option<f64>, interval: Option<[f64; 2]>, number: impl Fn(f64) -> String) -> String {
+    match (median, interval) {
+        (Some(median), Some([low, high])) => with_interval(median, low, high, number),
+        (Some(median), None) => number(median),
+        _ => MISSING.to_owned(),
+    }
+}
+
 /// A source's runs.
 fn runs_of(seeds: Option<u32>) -> String {
     seeds.map_or_else(|| "not stated".to_owned(), |seeds| seeds.to_string())
@@ -80,10 +86,7 @@ fn runs_of(seeds: Option<u32>) -> String {
 
 fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
     let statistics = &study.experiment.protocol.statistics;
-    let value = match (score.median, score.interval) {
-        (Some(median), Some([low, high])) => with_interval(median, low, high, score_format(study)),
-        _ => MISSING.to_owned(),
-    };
+    let value = measured(score.median, score.interval, score_format(study));
     let protocol = format!(
         "median over runs of each run's mean over {} [{} % bootstrap]",
         in_words(statistics.final_window()),
@@ -117,23 +120,24 @@ pub fn references(comparisons: &[Comparison]) -> Table {
         ("reference is", Align::Left),
     ]);
     for row in comparisons {
-        let [low, high] = row.interval;
         let reference = match row.spread {
             Some(spread) => plus_minus(row.reference, spread, round),
             None => round(row.reference),
         };
         let apart = row.lies.is_some_and(|lies| lies != Lies::Overlaps);
         let lies = match row.lies {
+            None if row.interval.is_none() => "one run has none".to_owned(),
             None => "no spread is known".to_owned(),
             Some(Lies::Overlaps) => "overlaps the reference ± spread".to_owned(),
             Some(lies) => format!("{} the reference ± spread", lies.name()),
         };
-        let difference = with_interval(row.difference, low - row.reference, high - row.reference, round);
+        let apart_by = row.interval.map(|ends| ends.map(|end| end - row.reference));
+        let difference = measured(Some(row.difference), apart_by, round);
         table.push([
             Cell::from(row.task.as_str()),
             row.label.as_str().into(),
             steps(row.steps).into(),
-            with_interval(row.ours, low, high, round).into(),
+            measured(Some(row.ours), row.interval, round).into(),
             row.runs.to_string().into(),
             reference.into(),
             runs_of(row.reference_runs).into(),
@@ -158,13 +162,14 @@ pub fn windows(study: &Study) -> Table {
         ("difference", Align::Right),
         ("relative gain", Align::Right),
     ]);
+    // What several claims compare stands once.
     let mut seen: Vec<(&Claim, &Reading)> = Vec::new();
     let claims = study.experiment.claims.claim.iter();
     for (claim, reading) in claims.flat_map(|claim| claim.reading.iter().map(move |reading| (claim, reading)))
     {
         let is_same = |(other, another): &(&Claim, &Reading)| {
-            (&other.arm, &other.baseline, &other.of, &another.id)
-                == (&claim.arm, &claim.baseline, &claim.of, &reading.id)
+            (&other.arm, &other.baseline, &other.of, another)
+                == (&claim.arm, &claim.baseline, &claim.of, &reading)
         };
         if seen.iter().any(is_same) {
             continue;
@@ -188,10 +193,9 @@ fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading
     };
     // Columns of logs have scales of their own.
     let number = |x: f64| if claim.of.is_some() { significant(x) } else { score_format(study)(x) };
-    let of_runs = |runs: &[f64], what: &str| match median(study, runs, &purpose(what)) {
-        (Some(median), Some([low, high])) if runs.len() > 1 => with_interval(median, low, high, number),
-        (Some(median), _) => number(median),
-        _ => MISSING.to_owned(),
+    let of_runs = |runs: &[f64], what: &str| {
+        let (median, interval) = median(study, runs, &purpose(what));
+        measured(median, interval, number)
     };
     let theirs = match baseline {
         Baseline::Runs(runs) => of_runs(runs, "baseline"),
@@ -274,12 +278,8 @@ pub fn online(study: &Study) -> Table {
             let score = |runs: &ArmRuns, name: &str, window| {
                 let scores = runs.window_means(window, None, 0).unwrap_or_default();
                 let purpose = format!("online/{}/{}/{name}", task.task.id, runs.arm.id);
-                match median(study, &scores, &purpose) {
-                    (Some(median), Some([low, high])) => {
-                        with_interval(median, low, high, score_format(study))
-                    }
-                    _ => MISSING.to_owned(),
-                }
+                let (median, interval) = median(study, &scores, &purpose);
+                measured(median, interval, score_format(study))
             };
             table.push([
                 task.task.id.clone(),
@@ -355,12 +355,13 @@ pub fn claims(answers: &[Answer]) -> Table {
     table
 }
 
+/// A number of an answer's metric.
 pub(crate) fn number(answer: &Answer, x: f64) -> String {
-    match answer.metric.split(' ').next() {
-        Some("relative") => percent_gain(x),
-        Some("ratio") => grouped(x, 2) + "×",
-        Some("difference") => grouped(x, 1),
-        _ => grouped(x, 0),
+    match (answer.compares, answer.decimals) {
+        (Metric::RelativeGain, _) => percent_gain(x),
+        (Metric::Ratio, _) => grouped(x, 2) + "×",
+        (Metric::Difference | Metric::LeastDifference, Some(decimals)) => grouped(x, decimals),
+        (Metric::Difference | Metric::LeastDifference, None) => significant(x),
     }
 }
 

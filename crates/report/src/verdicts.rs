@@ -64,8 +64,14 @@ pub struct Answer {
     pub statement: String,
     /// Where the paper makes it.
     pub cite: String,
-    /// What is compared.
+    /// What is compared, in words.
     pub metric: String,
+    /// The same for the program.
+    #[serde(skip)]
+    pub compares: Metric,
+    /// Decimals of its numbers where those are differences of scores; columns of logs have scales of their own.
+    #[serde(skip)]
+    pub decimals: Option<usize>,
     /// Where the metric is claimed to lie: `above` or `below` a number.
     #[serde(flatten)]
     pub threshold: Threshold,
@@ -140,22 +146,33 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
     let readings: Vec<ReadingAnswer> =
         claim.reading.iter().map(|reading| read(study, claim, reading, &tasks, RECORDED)).collect();
     let verdict = common(&readings);
-    let metric = match claim.metric {
-        Metric::RelativeGain => "relative gain",
-        Metric::Ratio => "ratio",
-        Metric::Difference => "difference",
-        Metric::LeastDifference => "least difference",
-    };
     Answer {
         claim: claim.id.clone(),
         statement: claim.statement.clone(),
         cite: claim.cite.clone(),
-        metric: format!("{metric} of {}{} over {}", claim.arm, what_of(claim), claim.baseline),
+        metric: format!(
+            "{} of {}{} over {}",
+            metric_name(claim.metric),
+            claim.arm,
+            what_of(claim),
+            claim.baseline
+        ),
+        compares: claim.metric,
+        decimals: claim.of.is_none().then(|| study.decimals()),
         threshold: threshold(claim),
         tasks: tasks.iter().map(|task| task.task.id.clone()).collect(),
         steps: tasks.iter().map(|task| task.steps).collect(),
         verdict,
         readings,
+    }
+}
+
+pub(crate) fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::RelativeGain => "relative gain",
+        Metric::Ratio => "ratio",
+        Metric::Difference => "difference",
+        Metric::LeastDifference => "least difference",
     }
 }
 
@@ -542,7 +559,8 @@ fn judge(estimate: &Estimate, threshold: Threshold, runs: usize) -> Option<Verdi
     })
 }
 
-/// The interval of how far `arm` lies above `baseline` on one task in `window`; `None` where runs are missing.
+/// The interval of how far `arm` lies above `baseline` on one task in `window`; `None` where runs are missing, or there is
+/// one only.
 pub(crate) fn difference(
     study: &Study,
     task: &TaskRuns,
@@ -551,6 +569,9 @@ pub(crate) fn difference(
 ) -> Option<[f64; 2]> {
     let of = |arm: &str| window_scores(task, arm, (window, 0), None).ok();
     let scores = TaskScores { arm: of(arm)?, baseline: Baseline::Runs(of(baseline)?) };
+    if scores.arm.len() < 2 || scores.baseline.runs().len() < 2 {
+        return None;
+    }
     let purpose = format!("difference/{}/{arm}/{baseline}", task.task.id);
     let statistics = &study.experiment.protocol.statistics;
     estimate(Metric::LeastDifference, &[scores], statistics, &purpose).interval

@@ -178,7 +178,7 @@ fn a_run_that_the_iqr_rule_drops_is_told_and_counts_in_the_verdict() {
         Some(if outlier { 10_000.0 } else { plain(config) })
     });
     let caption = file("learning-curves.md");
-    let ant = caption.split("Ant-v5, evaluated").nth(1).unwrap();
+    let ant = caption.split("Ant-v5, 10 episodes").nth(1).unwrap();
     // 61 evaluations of six runs, one dropped at each.
     assert!(ant.starts_with(" every 5k steps: TD3 6/6 runs (61 of 366 values dropped"), "{caption}");
     assert_eq!(caption.matches("dropped, thin dashes").count(), 1, "{caption}");

@@ -124,10 +124,11 @@ pub fn parse_weights(bytes: &[u8]) -> Result<Weights, String> {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    fetch::hex(&Sha256::digest(bytes))
 }
 
 /// SHA-256 of a file.
 pub(crate) fn sha256_of(path: &Path) -> Result<String> {
-    Ok(sha256(&fs::read(path).with_context(|| format!("failed to read {}", path.display()))?))
+    let (_, hash) = fetch::digest(path).with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(hash)
 }

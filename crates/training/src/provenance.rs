@@ -21,7 +21,7 @@ pub(crate) fn provenance(config: &RunConfig, place: &Place<'_>) -> Result<Proven
     Ok(Provenance {
         expert_sha256: left("policy.safetensors", config.dai.is_some())?,
         networks_sha256: left("networks.safetensors", config.after.is_some())?,
-        data_sha256: place.data.map(sha256_of_large).transpose()?,
+        data_sha256: place.data.map(known_or_hashed).transpose()?,
         ..of_this_process()?
     })
 }
@@ -47,8 +47,8 @@ fn read() -> Result<Provenance> {
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: std::env::var(COMMIT).ok().or_else(commit).unwrap_or_else(|| "unknown".to_owned()),
-        binary_sha256: sha256_of_large(Path::new(PROGRAM))?,
-        mujoco_sha256: sha256_of_large(&library(&Setup::from_process())?)?,
+        binary_sha256: known_or_hashed(Path::new(PROGRAM))?,
+        mujoco_sha256: known_or_hashed(&library(&Setup::from_process())?)?,
         cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
         simd: nn::simd().to_owned(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
@@ -85,7 +85,8 @@ fn identity(path: &Path) -> Result<String> {
     Ok(format!("{}:{}:{}:{}.{}", file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
 }
 
-fn sha256_of_large(path: &Path) -> Result<String> {
+/// SHA-256 of a file that may have been hashed before.
+fn known_or_hashed(path: &Path) -> Result<String> {
     let (known, identity) = (std::env::var(KNOWN).unwrap_or_default(), identity(path)?);
     let known = known.split(' ').find_map(|entry| entry.strip_prefix(&identity)?.strip_prefix('='));
     known.map_or_else(|| sha256_of(path), |sha| Ok(sha.to_owned()))

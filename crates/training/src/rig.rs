@@ -6,7 +6,7 @@ use crate::{News, Order, Place, Progress, agent, train};
 use agents::Agent;
 use anyhow::Result;
 use datasets::{Drawn, Replay};
-use envs::{Action, Env, Spec};
+use envs::{Action, Env};
 use experiment::RunConfig;
 use std::path::Path;
 use streams::Stream;
@@ -67,12 +67,6 @@ impl Rig {
         };
         rig.fill()?;
         Ok(rig)
-    }
-
-    /// What is fixed about the environment.
-    #[must_use]
-    pub fn spec(&self) -> &Spec {
-        self.env.spec()
     }
 
     fn fill(&mut self) -> Result<()> {
