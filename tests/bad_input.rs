@@ -227,8 +227,8 @@ fn every_message_is_the_one_on_record() {
         "a task without a termination function",
         &plan,
         &|c| {
-            let text = fs::read_to_string(c.path(planning)).unwrap();
-            fs::write(c.path(planning), text.replace("InvertedPendulum-v5", "Mock-v0")).unwrap();
+            let task = "id = \"InvertedPendulum-v5\"";
+            c.spoil(planning, task, &format!("{task}\nenvironment = \"Mock-v0\""));
         },
         &[],
     );
