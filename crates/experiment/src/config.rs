@@ -567,7 +567,7 @@ impl RunConfig {
         self.data.as_ref().is_some_and(|data| data.usage == DataUsage::Alone)
     }
 
-    /// Sets [`Self::start_steps`].
+    /// Sets [`Self::start_steps`] of TD3 and SAC.
     pub fn set_start_steps(&mut self, steps: u64) {
         let td3 = self.td3.as_mut().map(|td3| &mut td3.start_steps);
         for start_steps in td3.into_iter().chain(self.sac.as_mut().map(|sac| &mut sac.start_steps)) {
