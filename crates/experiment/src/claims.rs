@@ -99,6 +99,19 @@ pub enum Metric {
     LeastDifference,
 }
 
+impl Metric {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RelativeGain => "relative gain",
+            Self::Ratio => "ratio",
+            Self::Difference => "difference",
+            Self::LeastDifference => "least difference",
+        }
+    }
+}
+
 /// One way to read a claim.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use crate::pictures::{
 };
 use crate::results::{FinalScore, final_scores, in_words};
 use crate::study::{ArmRuns, Study, TaskRuns};
-use crate::verdicts::{Answer, ReadingAnswer, metric_name};
+use crate::verdicts::{Answer, ReadingAnswer};
 use experiment::{Scene, Spot, Threshold};
 use stats::{RunScore, Scores};
 
@@ -164,7 +164,7 @@ fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
             note: None,
             marks: Marks::Rows(rows),
             levels: vec![level],
-            x_label: Some(upper(metric_name(answer.compares))),
+            x_label: Some(upper(answer.compares.name())),
             x_end: None,
         })
     };

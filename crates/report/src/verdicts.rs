@@ -150,13 +150,7 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         claim: claim.id.clone(),
         statement: claim.statement.clone(),
         cite: claim.cite.clone(),
-        metric: format!(
-            "{} of {}{} over {}",
-            metric_name(claim.metric),
-            claim.arm,
-            what_of(claim),
-            claim.baseline
-        ),
+        metric: format!("{} of {}{} over {}", claim.metric.name(), claim.arm, what_of(claim), claim.baseline),
         compares: claim.metric,
         decimals: claim.of.is_none().then(|| study.decimals()),
         threshold: threshold(claim),
@@ -164,15 +158,6 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         steps: tasks.iter().map(|task| task.steps).collect(),
         verdict,
         readings,
-    }
-}
-
-pub(crate) fn metric_name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::RelativeGain => "relative gain",
-        Metric::Ratio => "ratio",
-        Metric::Difference => "difference",
-        Metric::LeastDifference => "least difference",
     }
 }
 
