@@ -9,16 +9,8 @@ use crate::study::{ArmRuns, State, Study, TaskRuns};
 use experiment::Statistics;
 use std::fmt::Write as _;
 
-/// An arm's curve on one task.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reduced {
-    /// The curve; its companion is the median of all runs, where the rule dropped any.
-    pub curve: Curve,
-    /// How many values the IQR rule dropped, over all evaluations.
-    pub dropped: usize,
-    /// How many values there were.
-    pub values: usize,
-}
+/// The IQR rule cannot drop any of so many runs or fewer.
+const FEW: usize = 3;
 
 /// The picture of a study: a panel a task.
 #[must_use]
@@ -37,12 +29,11 @@ pub fn picture(study: &Study) -> Picture {
 
 fn panel(study: &Study, task: &TaskRuns) -> Panel {
     let arms = task.arms.iter().zip(colors(task.arms.len()));
-    let expert = task.expert.as_ref().and_then(|run| run.expert.as_ref());
     Panel {
         title: task.task.title.clone(),
         note: missing(task),
-        marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color).curve).collect()),
-        levels: expert.map(|expert| expert_level(expert.score)).into_iter().collect(),
+        marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color)).collect()),
+        levels: task.expert().map(|(_, expert)| expert_level(expert.score)).into_iter().collect(),
         x_end: (!study.is_offline()).then_some(task.steps as f64),
         x_label: None,
     }
@@ -64,25 +55,45 @@ pub(crate) fn colors(arms: usize) -> impl Iterator<Item = Color> {
     Color::ALL[1..].iter().copied().cycle().take(arms.saturating_sub(1)).chain([Color::ALL[0]])
 }
 
-fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Reduced {
-    let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.evaluations.learned().collect()).collect();
-    let purpose = format!("{}/{}", task.task.id, arm.arm.id);
-    let mut reduced = reduce((&arm.arm.label, color), &runs, &study.experiment.protocol.statistics, &purpose);
-    if study.is_before_others(&arm.arm) {
-        let end = arm.planned.first().map_or(0, |(config, _)| config.steps);
-        reduced.curve.x.iter_mut().for_each(|x| *x -= end as f64);
-    }
-    reduced
+/// Each run's evaluations.
+fn evaluations(arm: &ArmRuns) -> Vec<Vec<(u64, f64)>> {
+    arm.runs().map(|run| run.evaluations.learned().collect()).collect()
 }
 
-/// The curve of `runs`, each a list of steps and scores, as far as all of them go. `purpose` names the random stream.
+fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Curve {
+    let runs = evaluations(arm);
+    let purpose = format!("{}/{}", task.task.id, arm.arm.id);
+    let mut curve = reduce((&arm.arm.label, color), &runs, &study.experiment.protocol.statistics, &purpose);
+    if study.is_before_others(&arm.arm) {
+        let end = arm.planned.first().map_or(0, |(config, _)| config.steps);
+        curve.x.iter_mut().for_each(|x| *x -= end as f64);
+    }
+    curve
+}
+
+/// The steps of evaluations that all runs have, and each run's score at them.
+fn at_each(runs: &[Vec<(u64, f64)>]) -> impl Iterator<Item = (u64, Vec<f64>)> {
+    let common = runs.iter().map(Vec::len).min().unwrap_or(0);
+    (0..common).map(|i| (runs[0][i].0, runs.iter().map(|run| run[i].1).collect()))
+}
+
+/// How many of the scores that a curve is made of the IQR rule drops, and how many there are.
+fn dropped(runs: &[Vec<(u64, f64)>], statistics: &Statistics) -> (usize, usize) {
+    at_each(runs).fold((0, 0), |(dropped, all), (_, values)| {
+        let filter = stats::iqr_filter(&values, statistics.iqr_factor);
+        (dropped + filter.map_or(0, |filter| filter.dropped.len()), all + values.len())
+    })
+}
+
+/// The curve of `runs`, each a list of steps and scores, as far as all of them go; its companion is the median of all runs,
+/// where the IQR rule dropped any. `purpose` names the random stream.
 #[must_use]
 pub fn reduce(
     (label, color): (&str, Color),
     runs: &[Vec<(u64, f64)>],
     statistics: &Statistics,
     purpose: &str,
-) -> Reduced {
+) -> Curve {
     let mut curve = Curve {
         label: label.to_owned(),
         color,
@@ -93,85 +104,56 @@ pub fn reduce(
         high: vec![],
         companion: None,
     };
-    let (mut companion, mut dropped, mut count) = (Vec::new(), 0, 0);
-    for i in 0..runs.iter().map(Vec::len).min().unwrap_or(0) {
-        let values: Vec<f64> = runs.iter().map(|run| run[i].1).collect();
+    let (mut companion, mut dropped) = (Vec::new(), false);
+    for (step, values) in at_each(runs) {
         let Some(filter) = stats::iqr_filter(&values, statistics.iqr_factor) else { continue };
         let replicates = stats::bootstrap_sample(
             &filter.kept,
             statistics.resamples,
             statistics.seed,
-            &format!("{purpose}/{}", runs[0][i].0),
+            &format!("{purpose}/{step}"),
             stats::median_in_place,
         );
         let interval = replicates.interval(statistics.confidence);
-        curve.x.push(runs[0][i].0 as f64);
+        curve.x.push(step as f64);
         curve.center.push(stats::median(&filter.kept).unwrap_or(f64::NAN));
         curve.low.push(interval.map_or(f64::NAN, |interval| interval.low));
         curve.high.push(interval.map_or(f64::NAN, |interval| interval.high));
         companion.push(stats::median(&values).unwrap_or(f64::NAN));
-        dropped += filter.dropped.len();
-        count += values.len();
+        dropped |= !filter.dropped.is_empty();
     }
     // Where nothing was dropped the two medians are the same line.
-    curve.companion = (dropped > 0).then_some(companion);
-    Reduced { curve, dropped, values: count }
+    curve.companion = dropped.then_some(companion);
+    curve
 }
 
 fn caption(study: &Study) -> Caption {
     let statistics = &study.experiment.protocol.statistics;
+    let of_tasks: Vec<String> = study.tasks.iter().map(|task| of_task(study, task)).collect();
+    let expert = study.tasks.iter().any(|task| task.expert().is_some());
     let mut text = format!(
-        "{} steps. {} of the learner's own policy without noise, from the same start states every time. \
-         Line: median over runs after the IQR rule (type-7 quartiles, k = {}). Band: nominal {} % percentile bootstrap interval of that median ({} resamples); with few runs it \
-         covers less, about 85 % at six runs after the rule. ",
+        "{} steps, {} runs each. {} of the learner's own policy without noise, from the same start states every time. \
+         Line: median over runs after the IQR rule (type-7 quartiles, k = {}), {}. Band: nominal {} % percentile \
+         bootstrap interval of that median ({} resamples); with few runs it covers less, about 85 % at six runs after \
+         the rule.{} {} ",
         study.steps(),
+        study.profile.seeds.get_ref().len(),
         study.measure().trim_end_matches(", %"),
         statistics.iqr_factor,
+        if study.profile.seeds.get_ref().len() <= FEW {
+            "which can drop none of so few"
+        } else {
+            "and where that dropped any, in thin dashes, of all runs"
+        },
         100.0 * statistics.confidence,
         grouped(statistics.resamples as f64, 0),
+        if expert {
+            " Experts are TD3 policies of runs of their own, which the step axis does not count."
+        } else {
+            ""
+        },
+        of_tasks.join(" "),
     );
-    for task in &study.tasks {
-        let arms: Vec<String> = task
-            .arms
-            .iter()
-            .zip(colors(task.arms.len()))
-            .map(|(arm, color)| {
-                let reduced = of_arm(study, task, arm, color);
-                let recorded = arm.runs().count();
-                let drops = match reduced.dropped {
-                    0 if recorded <= 3 => "the IQR rule cannot drop any of so few".to_owned(),
-                    0 => "none dropped".to_owned(),
-                    n => format!("{n} of {} values dropped, thin dashes: median of all runs", reduced.values),
-                };
-                let own = arm.planned.first().map(|(config, _)| config.evaluation.every);
-                let interval = match own.filter(|own| *own != task.evaluation.every) {
-                    Some(own) => format!(", every {} steps", steps(own)),
-                    None => String::new(),
-                };
-                format!("{} {recorded}/{} runs{interval} ({drops})", arm.arm.label, arm.planned.len())
-            })
-            .collect();
-        let _ = write!(
-            text,
-            "{}, {} episodes every {} steps: {}",
-            task.task.id,
-            task.evaluation.episodes,
-            steps(task.evaluation.every),
-            arms.join("; ")
-        );
-        if let Some((run, expert)) = task.expert.as_ref().and_then(|run| Some((run, run.expert.as_ref()?))) {
-            let _ = write!(
-                text,
-                "; expert {} (mean of {} episodes), a TD3 policy after {} steps of its own run (seed {}), which the \
-                 step axis does not count",
-                grouped(expert.score, 0),
-                expert.episodes,
-                steps(expert.step),
-                run.config.seed
-            );
-        }
-        text.push_str(". ");
-    }
     let lost: Vec<String> = study
         .planned()
         .filter(|(_, state)| !matches!(state, State::Recorded(_)))
@@ -185,4 +167,40 @@ fn caption(study: &Study) -> Caption {
     }
     let title = format!("Learning curves, profile {}", study.profile_name);
     Caption { title, text: text.trim_end().to_owned() }
+}
+
+/// What a caption says of a task: how it is evaluated, what is particular to an arm, and the expert.
+fn of_task(study: &Study, task: &TaskRuns) -> String {
+    let every = task.evaluation.every;
+    let particular = |arm: &ArmRuns| {
+        let (recorded, planned) = (arm.runs().count(), arm.planned.len());
+        let own = arm.planned.first().map_or(every, |(config, _)| config.evaluation.every);
+        let mut words = Vec::new();
+        if recorded < planned {
+            words.push(format!("{recorded} of {planned} runs"));
+        }
+        if own != every {
+            words.push(format!("every {} steps", steps(own)));
+        }
+        if recorded > FEW {
+            let (dropped, all) = dropped(&evaluations(arm), &study.experiment.protocol.statistics);
+            words.push(format!("{dropped} of {all} values dropped"));
+        }
+        (!words.is_empty()).then(|| format!("{}: {}", arm.arm.label, words.join(", ")))
+    };
+    let mut words =
+        vec![format!("{}, {} episodes every {} steps", task.task.id, task.evaluation.episodes, steps(every))];
+    words.extend(task.arms.iter().filter_map(particular));
+    if let Some((run, expert)) = task.expert() {
+        let trained = run.status.steps;
+        let longer = if trained > expert.step { format!(" of {}", steps(trained)) } else { String::new() };
+        words.push(format!(
+            "expert: {} (mean of {} episodes) after {}{longer} steps, seed {}",
+            grouped(expert.score, 0),
+            expert.episodes,
+            steps(expert.step),
+            run.config.seed
+        ));
+    }
+    words.join("; ") + "."
 }

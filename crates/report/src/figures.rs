@@ -50,7 +50,7 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
                 let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.logged(column)).collect();
                 let purpose = format!("{column}/{}/{}", task.task.id, arm.arm.id);
                 let statistics = &study.experiment.protocol.statistics;
-                curves::reduce((&arm.arm.label, color), &runs, statistics, &purpose).curve
+                curves::reduce((&arm.arm.label, color), &runs, statistics, &purpose)
             };
             let arms = task.arms.iter().zip(curves::colors(task.arms.len()));
             let drawn = arms.map(curve).filter(|curve| !curve.x.is_empty());
@@ -101,12 +101,11 @@ fn scores(study: &Study) -> Option<Picture> {
             interval: score.interval,
             runs: score.runs.clone(),
         };
-        let expert = task.expert.as_ref().and_then(|run| run.expert.as_ref());
         Panel {
             title: task.task.title.clone(),
             note: curves::missing(task),
             marks: Marks::Rows(scores.iter().zip(curves::colors(arms)).map(row).collect()),
-            levels: expert.map(|expert| curves::expert_level(expert.score)).into_iter().collect(),
+            levels: task.expert().map(|(_, expert)| curves::expert_level(expert.score)).into_iter().collect(),
             ..Panel::default()
         }
     };
@@ -120,17 +119,19 @@ fn scores(study: &Study) -> Option<Picture> {
         companion_label: String::new(),
     };
     let statistics = &study.experiment.protocol.statistics;
-    let counts: Vec<String> = scores
+    let short: Vec<String> = scores
         .iter()
-        .map(|score| format!("{} {} {}/{} runs", score.task, score.label, score.runs.len(), score.planned))
+        .filter(|score| score.runs.len() < score.planned)
+        .map(|score| format!(" {} {}: {} of them.", score.task, score.label, score.runs.len()))
         .collect();
     let text = format!(
         "Line: median over runs of each run's mean over {}; discs: the runs; bar: {} % percentile bootstrap interval of that \
-         median ({} resamples), which at so few runs covers less than it says. {}.",
+         median ({} resamples), which at so few runs covers less than it says. {} runs each.{}",
         in_words(statistics.final_window()),
         grouped(100.0 * statistics.confidence, 0),
         grouped(statistics.resamples as f64, 0),
-        counts.join("; ")
+        study.profile.seeds.get_ref().len(),
+        short.concat()
     );
     let title = format!("Final scores, profile {}", study.profile_name);
     Some(Picture { name: "final-scores".to_owned(), figure, caption: Caption { title, text } })

@@ -299,8 +299,8 @@ fn grids(study: &Study) -> Vec<Grid> {
         (
             "experts",
             "Experts and what they cost",
-            "A policy of its own run, frozen where it reached the goal. Its steps are on no axis; readings that end in \
-             -counted count them. All runs of a task share one, so no interval holds the draw of the expert."
+            "The policy nearest to the goal, of a run of its own, which ends where it reaches that. The run's steps are on no \
+             axis; readings that end in -counted count them. All runs of a task share one, so no interval holds the draw of the expert."
                 .to_owned(),
             tables::experts(study),
         ),

@@ -4,8 +4,8 @@ use crate::number::steps;
 use anyhow::Result;
 use diagnostics::BadInput;
 use experiment::{
-    Arm, DataUsage, Evaluation, Experiment, Measure, Plan, Profile, Run, RunConfig, Selection, Store, Task,
-    Window,
+    Arm, DataUsage, Evaluation, Experiment, Expert, Measure, Plan, Profile, Run, RunConfig, Selection, Store,
+    Task, Window,
 };
 
 /// All that is recorded of one profile.
@@ -86,6 +86,14 @@ fn mean_within(values: &[(u64, f64)], counts: impl Fn(u64) -> bool, ahead: u64) 
     let latest = |at: u64| values[..values.partition_point(|(step, _)| *step <= at)].last();
     let inside = values.iter().filter(|(step, _)| counts(*step));
     stats::mean(&inside.filter_map(|(step, _)| Some(latest(step + ahead)?.1)).collect::<Vec<_>>())
+}
+
+impl TaskRuns {
+    /// The expert's run and its score, if one is recorded.
+    #[must_use]
+    pub fn expert(&self) -> Option<(&Run, &Expert)> {
+        self.expert.as_ref().and_then(|run| Some((run, run.expert.as_ref()?)))
+    }
 }
 
 impl Study {

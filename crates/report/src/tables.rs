@@ -32,7 +32,7 @@ pub fn scores(study: &Study) -> Table {
         for score in scores.iter().filter(|score| score.task == task.task.id) {
             table.push(arm_row(study, score));
         }
-        if let Some(expert) = task.expert.as_ref().and_then(|run| run.expert.as_ref()) {
+        if let Some((_, expert)) = task.expert() {
             table.push([
                 task.task.id.clone(),
                 "expert".to_owned(),
@@ -199,7 +199,7 @@ fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading
     };
     let theirs = match baseline {
         Baseline::Runs(runs) => of_runs(runs, "baseline"),
-        Baseline::Published(published, _) => number(published.mean()),
+        Baseline::Mean(mean, _) => number(mean.mean()),
     };
     let compared = |metric: Metric, what: &str, format: &dyn Fn(f64) -> String| {
         let estimate =
@@ -231,17 +231,15 @@ pub fn experts(study: &Study) -> Table {
         ("goal", Align::Right),
         ("score", Align::Right),
         ("episodes", Align::Right),
-        ("steps", Align::Right),
+        ("kept after", Align::Right),
+        ("steps trained", Align::Right),
         ("of the budget", Align::Right),
         ("seed", Align::Right),
         ("configuration", Align::Left),
         ("SHA-256 of its weights", Align::Left),
     ]);
     for task in &study.tasks {
-        let Some((run, expert)) = task.expert.as_ref().and_then(|run| Some((run, run.expert.as_ref()?)))
-        else {
-            continue;
-        };
+        let Some((run, expert)) = task.expert() else { continue };
         let goal = run.config.expert.as_ref().map_or(f64::NAN, |goal| goal.goal);
         table.push([
             task.task.id.clone(),
@@ -249,7 +247,8 @@ pub fn experts(study: &Study) -> Table {
             plus_minus(expert.score, expert.score_std, score_format(study)),
             expert.episodes.to_string(),
             steps(expert.step),
-            format!("{} %", grouped(100.0 * expert.step as f64 / task.steps as f64, 0)),
+            steps(run.status.steps),
+            format!("{} %", grouped(100.0 * run.status.steps as f64 / task.steps as f64, 0)),
             run.config.seed.to_string(),
             run.config.id().to_string(),
             expert.weights_sha256.clone(),

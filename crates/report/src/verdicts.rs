@@ -1,7 +1,7 @@
 //! Does a claim hold? From a bootstrap over runs, for each reading of the claim.
 
 use crate::study::{ArmRuns, Study, TaskRuns};
-use experiment::{Claim, Metric, Reading, Reference, SpreadKind, Threshold, Window};
+use experiment::{Claim, Expert, Metric, Reading, Reference, SpreadKind, Threshold, Window};
 use serde::Serialize;
 use stats::{Published, Spread};
 use streams::Stream;
@@ -176,7 +176,16 @@ fn common(readings: &[ReadingAnswer]) -> Verdict {
     }
     let told: Vec<String> =
         answered.iter().map(|reading| format!("{}: {}", reading.reading, reading.verdict.name())).collect();
-    Verdict::Inconclusive { why: format!("depends on the reading: {}", told.join(", ")), runs_needed: None }
+    let why = format!("depends on the reading: {}", told.join(", "));
+    // More runs may decide the open readings, but turn none of two that contradict each other.
+    let open = answered.iter().filter_map(|reading| match reading.verdict {
+        Verdict::Inconclusive { runs_needed, .. } => Some(runs_needed),
+        _ => None,
+    });
+    let is = |name| answered.iter().any(|reading| reading.verdict.name() == name);
+    let contradict = is("reproduced") && is("not reproduced");
+    let runs_needed = open.collect::<Option<Vec<usize>>>().filter(|_| !contradict);
+    Verdict::Inconclusive { why, runs_needed: runs_needed.and_then(|needed| needed.into_iter().max()) }
 }
 
 /// Of two verdicts of one name the one that says what both do.
@@ -226,9 +235,7 @@ pub(crate) fn read(
     let purpose = format!("{}/{}", claim.id, reading.id);
     let estimate = estimate_by(definition, claim.metric, &scores, statistics, &purpose);
     answer.point = estimate.point;
-    let of_one = |task: &TaskScores| {
-        task.arm.len() < 2 || claim.baseline != "expert" && task.baseline.runs().len() == 1
-    };
+    let of_one = |task: &TaskScores| task.arm.len() < 2 || task.baseline.runs().len() == 1;
     if scores.iter().any(of_one) {
         let why = "an arm has one run only, which leaves no interval".to_owned();
         answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
@@ -245,15 +252,36 @@ pub(crate) fn read(
             why: format!("{} itself is no further above 0 than the claim's margin", claim.baseline),
             runs_needed: None,
         },
-        Some(verdict) => verdict,
+        Some(verdict) => {
+            let ended: Vec<&str> = tasks
+                .iter()
+                .filter(|task| is_cut_short(task, reading))
+                .map(|task| task.task.id.as_str())
+                .collect();
+            if is_for_the_arm(&verdict, threshold(claim)) && !ended.is_empty() {
+                Verdict::Inconclusive {
+                    why: format!(
+                        "runs of {} end before the expert's steps are counted, on {}",
+                        claim.baseline,
+                        ended.join(", ")
+                    ),
+                    runs_needed: None,
+                }
+            } else {
+                verdict
+            }
+        }
         None => {
-            let may_be_zero = |runs: &[f64]| runs.iter().any(|score| *score <= 0.0);
-            let is_open = |task: &&TaskScores| match &task.baseline {
-                Baseline::Runs(runs) => may_be_zero(runs),
-                Baseline::Published(..) => true,
+            let is_open = |task: &TaskScores| {
+                let alone =
+                    estimate_by(definition, claim.metric, std::slice::from_ref(task), statistics, &purpose);
+                alone.point.is_none() || alone.interval.is_none()
             };
-            let open = tasks.iter().zip(&scores).filter(|(_, scores)| is_open(scores));
-            let names: Vec<&str> = open.map(|(task, _)| task.task.id.as_str()).collect();
+            let open: Vec<bool> = scores.iter().map(is_open).collect();
+            // Each may be defined often enough by itself, and not all at once.
+            let is_named = |i: usize| open[i] || !open.contains(&true);
+            let named = tasks.iter().enumerate().filter(|(i, _)| is_named(*i));
+            let names: Vec<&str> = named.map(|(_, task)| task.task.id.as_str()).collect();
             Verdict::Inconclusive {
                 why: format!("undefined: {} is not surely above 0 on {}", claim.baseline, names.join(", ")),
                 runs_needed: None,
@@ -261,6 +289,24 @@ pub(crate) fn read(
         }
     };
     answer
+}
+
+/// Whether a verdict says that the arm scores high.
+fn is_for_the_arm(verdict: &Verdict, threshold: Threshold) -> bool {
+    match threshold {
+        Threshold::Above(_) => *verdict == Verdict::Reproduced,
+        Threshold::Below(_) => *verdict == Verdict::NotReproduced,
+    }
+}
+
+/// Whether the baseline's runs on a task are shorter than the steps that a reading counts: those of the window and the
+/// expert's. The last evaluation then stands for later ones, which favours the arm.
+fn is_cut_short(task: &TaskRuns, reading: &Reading) -> bool {
+    let (steps, every) = (task.steps, task.evaluation.every);
+    let last = (0..=steps).rev().step_by(every as usize);
+    let mut counted = last.filter(|step| reading.baseline_window().contains(*step, steps, every));
+    let ahead = task.expert().map_or(0, |(run, _)| run.status.steps);
+    reading.counts_expert && counted.next().is_some_and(|step| step + ahead > steps)
 }
 
 /// Whether a claim that an arm loses no more than a margin is about baselines that have no more to lose.
@@ -271,7 +317,7 @@ fn is_within_the_margin(claim: &Claim, scores: &[TaskScores]) -> bool {
     }
     let of = |task: &TaskScores| match &task.baseline {
         Baseline::Runs(runs) => stats::median(runs).unwrap_or(0.0),
-        Baseline::Published(published, _) => published.mean(),
+        Baseline::Mean(mean, _) => mean.mean(),
     };
     let baselines: Vec<f64> = scores.iter().map(of).collect();
     match (claim.metric, threshold(claim)) {
@@ -287,7 +333,7 @@ fn is_within_the_margin(claim: &Claim, scores: &[TaskScores]) -> bool {
 fn is_of_nothing(scores: &[TaskScores]) -> bool {
     scores.iter().all(|task| match &task.baseline {
         Baseline::Runs(runs) => runs.iter().chain(&task.arm).all(|score| *score == 0.0),
-        Baseline::Published(..) => false,
+        Baseline::Mean(..) => false,
     })
 }
 
@@ -301,24 +347,25 @@ pub(crate) struct TaskScores {
 /// What a task's runs are compared with.
 #[derive(Clone)]
 pub(crate) enum Baseline {
-    /// Runs of another arm, or the expert's one score.
+    /// Runs of another arm.
     Runs(Vec<f64>),
-    /// A number from elsewhere, and what could not be reckoned with.
-    Published(Published, Option<String>),
+    /// A mean with an uncertainty of its own, and what could not be reckoned with: a number from elsewhere over its runs, or
+    /// the expert's score over its episodes.
+    Mean(Published, Option<String>),
 }
 
 impl Baseline {
     fn runs(&self) -> &[f64] {
         match self {
             Self::Runs(runs) => runs,
-            Self::Published(..) => &[],
+            Self::Mean(..) => &[],
         }
     }
 
     fn note(&self) -> Option<String> {
         match self {
             Self::Runs(_) => None,
-            Self::Published(_, note) => note.clone(),
+            Self::Mean(_, note) => note.clone(),
         }
     }
 }
@@ -330,10 +377,6 @@ pub(crate) fn scores(
     tasks: &[&TaskRuns],
 ) -> Result<Vec<TaskScores>, String> {
     let logged = claim.of.as_deref();
-    let expert = |task: &TaskRuns| {
-        let expert = task.expert.as_ref().and_then(|run| run.expert.clone());
-        expert.ok_or_else(|| format!("no expert is recorded on {}", task.task.id))
-    };
     if tasks.is_empty() {
         let wanted = claim.tasks.clone().unwrap_or_default().join(", ");
         return Err(format!("{wanted} is not in this profile"));
@@ -341,12 +384,16 @@ pub(crate) fn scores(
     tasks
         .iter()
         .map(|task| {
+            let expert = || task.expert().ok_or_else(|| format!("no expert is recorded on {}", task.task.id));
             let baseline = if claim.baseline == "expert" {
-                Baseline::Runs(vec![expert(task)?.score])
+                let Expert { score, score_std, episodes, .. } = *expert()?.1;
+                let mean = Published::new(score, score_std, Spread::PopulationStd, episodes);
+                let note = || "the expert's score is of one episode and taken as exact".to_owned();
+                Baseline::Mean(mean.unwrap_or_else(|| Published::exact(score)), mean.is_none().then(note))
             } else if reference.source.iter().any(|source| source.id == claim.baseline) {
                 published(reference, &claim.baseline, &task.task.id)?
             } else {
-                let ahead = if reading.counts_expert { expert(task)?.step } else { 0 };
+                let ahead = if reading.counts_expert { expert()?.0.status.steps } else { 0 };
                 let window = (reading.baseline_window(), ahead);
                 Baseline::Runs(window_scores(task, &claim.baseline, window, logged)?)
             };
@@ -372,8 +419,8 @@ fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, St
         .zip(source.seeds)
         .and_then(|(spread, seeds)| Published::new(score.value, spread, kind, seeds as usize));
     Ok(match known {
-        Some(published) => Baseline::Published(published, None),
-        None => Baseline::Published(
+        Some(published) => Baseline::Mean(published, None),
+        None => Baseline::Mean(
             Published::exact(score.value),
             Some(format!(
                 "{id} gives no spread over a number of runs for {task}: its number is taken as exact"
@@ -406,7 +453,7 @@ fn window_scores(
 pub(crate) struct Estimate {
     pub(crate) point: Option<f64>,
     pub(crate) interval: Option<[f64; 2]>,
-    /// The interval that would be left if the runs were endlessly many: what published numbers leave open.
+    /// The interval that would be left if the runs were endlessly many: what a baseline that is a mean leaves open.
     floor: Option<[f64; 2]>,
 }
 
@@ -420,8 +467,8 @@ pub(crate) fn estimate(
     estimate_by(RECORDED, metric, scores, statistics, purpose)
 }
 
-/// The same by any definition. Each task's arm and baseline are resampled on their own; a published number is drawn
-/// from Student's distribution around it.
+/// The same by any definition. Each task's arm and baseline are resampled on their own; a mean is drawn from Student's
+/// distribution around it.
 pub(crate) fn estimate_by(
     definition: Definition,
     metric: Metric,
@@ -429,27 +476,26 @@ pub(crate) fn estimate_by(
     statistics: &experiment::Statistics,
     purpose: &str,
 ) -> Estimate {
-    let scores: Vec<TaskScores> = scores.iter().map(|task| kept(task, definition, statistics)).collect();
+    let compared: Vec<TaskScores> = scores.iter().map(|task| kept(task, definition, statistics)).collect();
     let sizes: Vec<usize> =
-        scores.iter().flat_map(|task| [task.arm.len(), task.baseline.runs().len()]).collect();
+        compared.iter().flat_map(|task| [task.arm.len(), task.baseline.runs().len()]).collect();
     let center = |values: &[f64], indices: &[usize]| {
         let values: Vec<f64> = indices.iter().map(|&i| values[i]).collect();
         if definition.mean_of_runs { stats::mean(&values) } else { stats::median(&values) }
     };
     let of = |indices: &[Vec<usize>], number: &mut dyn FnMut(&Published) -> f64| {
-        let pairs = scores.iter().zip(indices.chunks_exact(2)).map(|(task, indices)| {
+        let pairs = compared.iter().zip(indices.chunks_exact(2)).map(|(task, indices)| {
             let baseline = match &task.baseline {
                 Baseline::Runs(runs) => center(runs, &indices[1])?,
-                Baseline::Published(published, _) => number(published),
+                Baseline::Mean(mean, _) => number(mean),
             };
             Some((center(&task.arm, &indices[0])?, baseline))
         });
         compare(metric, definition, &pairs.collect::<Option<Vec<_>>>()?)
     };
     let (reps, seed) = (statistics.resamples, statistics.seed);
-    let drawing = |indices: &[Vec<usize>], stream: &mut Stream| {
-        of(indices, &mut |published: &Published| published.draw(stream))
-    };
+    let drawing =
+        |indices: &[Vec<usize>], stream: &mut Stream| of(indices, &mut |mean: &Published| mean.draw(stream));
     let all: Vec<Vec<usize>> = sizes.iter().map(|&size| (0..size).collect()).collect();
     let replicates = stats::bootstrap_drawing(&sizes, reps, seed, purpose, drawing);
     // One that leaves out more than it may leave out on a side says nothing.
@@ -458,8 +504,8 @@ pub(crate) fn estimate_by(
         let interval = replicates.interval(statistics.confidence).filter(|_| is_defined);
         interval.map(|interval| [interval.low, interval.high])
     };
-    let is_published = |task: &TaskScores| matches!(task.baseline, Baseline::Published(..));
-    let floor = scores.iter().any(is_published).then(|| {
+    let is_mean = |task: &TaskScores| matches!(task.baseline, Baseline::Mean(..));
+    let floor = scores.iter().any(is_mean).then(|| {
         let purpose = format!("{purpose}/published");
         ends(&stats::bootstrap_drawing(&[], reps, seed, &purpose, |_, stream| drawing(&all, stream)))
     });
@@ -490,7 +536,7 @@ fn kept(task: &TaskScores, definition: Definition, statistics: &experiment::Stat
     };
     let baseline = match &task.baseline {
         Baseline::Runs(runs) => Baseline::Runs(keep(runs)),
-        published @ Baseline::Published(..) => published.clone(),
+        mean @ Baseline::Mean(..) => mean.clone(),
     };
     TaskScores { arm: keep(&task.arm), baseline }
 }
@@ -532,7 +578,7 @@ fn judge(estimate: &Estimate, threshold: Threshold, runs: usize) -> Option<Verdi
     let reach = |[low, high]: [f64; 2]| if point > value { point - low } else { high - point };
     let (distance, floor) = ((point - value).abs(), estimate.floor.map_or(0.0, reach));
     if floor > 0.0 && floor >= distance {
-        let why = "the published number's own interval holds the threshold: no number of runs would decide";
+        let why = "the baseline's own interval holds the threshold: no number of runs would decide";
         return Some(Verdict::Inconclusive { why: why.to_owned(), runs_needed: None });
     }
     let ours = |reach: f64| (reach * reach - floor * floor).max(0.0).sqrt();
@@ -588,7 +634,7 @@ mod tests {
     /// The verdict on `arm` − `mean` ± `spread` of `seeds` runs, by a threshold.
     fn against(arm: &[f64], (mean, spread, seeds): (f64, f64, usize), threshold: Threshold) -> Verdict {
         let published = Published::new(mean, spread, Spread::SampleStd, seeds).unwrap();
-        let scores = TaskScores { arm: arm.to_vec(), baseline: Baseline::Published(published, None) };
+        let scores = TaskScores { arm: arm.to_vec(), baseline: Baseline::Mean(published, None) };
         let estimate = estimate(Metric::LeastDifference, &[scores], &STATISTICS, "test");
         judge(&estimate, threshold, arm.len()).unwrap()
     }
@@ -668,7 +714,7 @@ mod tests {
         let of = |kind: &str, seeds, task: &str| {
             let reference: Reference = toml::from_str(&text(kind, seeds)).unwrap();
             published(&reference, "theirs", task).map(|baseline| match baseline {
-                Baseline::Published(published, note) => (published, note),
+                Baseline::Mean(published, note) => (published, note),
                 Baseline::Runs(runs) => panic!("{runs:?}"),
             })
         };
@@ -721,6 +767,19 @@ mod tests {
             Verdict::NotReproduced
         );
         assert_eq!(verdict(Metric::LeastDifference, &[noisy, (HIGH, LOW)], -3.5), Verdict::Reproduced);
+    }
+
+    #[test]
+    fn the_iqr_rule_is_applied_once() {
+        // It drops 3792, and would drop 3268 of what is left.
+        let runs = vec![2564.0, 2800.0, 2840.0, 2964.0, 3268.0, 3792.0];
+        let task = |arm: &[f64]| TaskScores { arm: arm.to_vec(), baseline: Baseline::Runs(vec![0.0; 6]) };
+        let estimate_of = |definition, arm: &[f64]| {
+            estimate_by(definition, Metric::LeastDifference, &[task(arm), task(arm)], &STATISTICS, "test")
+                .interval
+        };
+        let dropping = estimate_of(Definition { drop_outliers: true, ..RECORDED }, &runs);
+        assert_eq!(dropping, estimate_of(RECORDED, &runs[..5]));
     }
 
     #[test]
@@ -781,7 +840,16 @@ mod tests {
         let yes = || reading(Verdict::Reproduced);
         assert_eq!(common(&[missing(), yes(), yes()]), Verdict::Reproduced);
         assert_eq!(common(&[missing(), missing()]).name(), "missing");
-        let told = common(&[yes(), reading(Verdict::NotReproduced)]).reason();
-        assert_eq!(told, "depends on the reading: reproduced: reproduced, not reproduced: not reproduced");
+        let open = |needed| reading(Verdict::Inconclusive { why: "open".to_owned(), runs_needed: needed });
+        let told = common(&[yes(), reading(Verdict::NotReproduced), open(Some(9))]).reason();
+        let depends = "depends on the reading: reproduced: reproduced, ";
+        assert_eq!(told, format!("{depends}not reproduced: not reproduced, inconclusive: inconclusive"));
+        assert_eq!(
+            common(&[yes(), open(Some(9)), open(Some(7))]).reason(),
+            format!(
+                "{depends}inconclusive: inconclusive, inconclusive: inconclusive; about 9 runs would decide"
+            )
+        );
+        assert_eq!(common(&[yes(), open(None)]).reason(), format!("{depends}inconclusive: inconclusive"));
     }
 }

@@ -129,7 +129,7 @@ fn learning_curves(scores: &[Score]) -> Picture {
                 run.map(|s| (s.at, s.score)).collect()
             };
             let runs: Vec<_> = (0..SEEDS).map(of).filter(|run| !run.is_empty()).collect();
-            reduce((ARMS[arm], COLORS[arm]), &runs, &STATISTICS, &format!("{task}/{arm}")).curve
+            reduce((ARMS[arm], COLORS[arm]), &runs, &STATISTICS, &format!("{task}/{arm}"))
         };
         let recorded = scores.iter().filter(|s| s.task == task && s.at == STEPS).count();
         let planned = ARMS.len() * SEEDS as usize;
