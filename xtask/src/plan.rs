@@ -18,7 +18,8 @@ struct Line<'a> {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// Seconds of one core, from recorded runs of the same task and sizes; absent where there is none.
+    /// Seconds of one worker: what the recorded run took, or may take by runs of the same task and sizes; absent where
+    /// there is none.
     seconds: Option<f64>,
 }
 
@@ -60,18 +61,20 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
                 "missing"
             },
             error: failure.filter(|_| !recorded).and_then(|status| status.error),
-            seconds: seconds(&speeds, config),
+            seconds: took(chosen, config).or_else(|| seconds(&speeds, config)),
         }
     };
     plan.cells.iter().map(|cell| line(&cell.config)).collect()
 }
 
-/// One line: how many runs, how many are missing, how long those would take on `workers` workers.
+/// One line: how many runs, how long the recorded ones took, how many are missing, how long those would take on `workers`
+/// workers.
 pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> String {
-    let missing: Vec<&RunConfig> =
-        plan.cells.iter().map(|cell| &cell.config).filter(|config| !chosen.store.has(config)).collect();
-    let recorded =
-        format!("{} runs, {} of them recorded", plan.cells.len(), plan.cells.len() - missing.len());
+    let (there, missing): (Vec<&RunConfig>, Vec<&RunConfig>) =
+        plan.cells.iter().map(|cell| &cell.config).partition(|config| chosen.store.has(config));
+    let took = there.iter().filter_map(|config| took(chosen, config)).reduce(|all, one| all + one);
+    let took = took.map_or_else(String::new, |seconds| format!(" ({} of one worker)", duration(seconds)));
+    let recorded = format!("{} runs, {} of them recorded{took}", plan.cells.len(), there.len());
     if missing.is_empty() {
         return recorded;
     }
@@ -87,6 +90,11 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Str
     };
     let disk = crate::clean::size(disk(&missing));
     format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} a worker", missing.len())
+}
+
+/// Seconds that a recorded run took.
+fn took(chosen: &Chosen, config: &RunConfig) -> Option<f64> {
+    Some(chosen.store.run(config).ok()??.timing.seconds)
 }
 
 fn seconds(speeds: &Speeds, config: &RunConfig) -> Option<f64> {
