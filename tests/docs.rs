@@ -1,5 +1,5 @@
 //! The commands that the documentation shows, run. What would train for long is planned instead, with the same flags;
-//! `tests/pipeline.rs` trains the smoke profile.
+//! `tests/pipeline.rs` trains the smoke profile. And the results it tells, held against the recorded ones.
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
 use std::fs;
@@ -12,7 +12,11 @@ fn root() -> &'static Path {
 
 /// The pages, with their texts.
 fn pages() -> Vec<(PathBuf, String)> {
-    let folders = [root().to_owned(), root().join("docs"), root().join("experiments/dai")];
+    let papers = fs::read_dir(root().join("experiments")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<PathBuf> = [root().to_owned(), root().join("docs")]
+        .into_iter()
+        .chain(papers.filter(|path| path.is_dir()))
+        .collect();
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -153,4 +157,65 @@ fn every_command_shown_works() {
         .filter_map(|(page, command)| Some(format!("{page}: {}", try_out(command, checkout.path()).err()?)))
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A number and its interval, the ends in one order.
+fn interval(number: String, one: String, other: String) -> [String; 3] {
+    if one <= other { [number, one, other] } else { [number, other, one] }
+}
+
+/// Each `1,234 [−5, 6 %]` of a text, as three numbers without signs, units and commas: what is lost is what is gained with
+/// the signs turned.
+fn intervals(text: &str) -> Vec<[String; 3]> {
+    let number = |text: &str| {
+        let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        digits.parse::<f64>().is_ok().then_some(digits)
+    };
+    let brackets = text.match_indices(" [").filter_map(|(at, _)| {
+        let (inside, _) = text[at + 2..].split_once(']')?;
+        let (low, high) = inside.split_once(", ")?;
+        let is_number = |end: &str| end.chars().all(|c| c.is_ascii_digit() || ".,+-−×%k ".contains(c));
+        let before = text[..at].trim_end_matches([' ', '%', '×', 'k']);
+        let start = before.trim_end_matches(|c: char| c.is_ascii_digit() || ".,".contains(c)).len();
+        if !is_number(low) || !is_number(high) {
+            return None;
+        }
+        Some(interval(number(&before[start..])?, number(low)?, number(high)?))
+    });
+    brackets.collect()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn every_interval_in_the_readme_and_the_notes_is_a_recorded_one() {
+    let tables =
+        files_below(&root().join("figures")).into_iter().filter(|path| path.extension().unwrap() == "md");
+    let mut known: Vec<[String; 3]> =
+        tables.flat_map(|path| intervals(&fs::read_to_string(path).unwrap())).collect();
+    let bench = fs::read_to_string(root().join("benches/latest.json")).unwrap();
+    let bench: serde_json::Value = serde_json::from_str(&bench).unwrap();
+    let lines =
+        bench["comparisons"].as_array().unwrap().iter().flat_map(|one| one["lines"].as_array().unwrap());
+    known.extend(lines.map(|line| {
+        let quartile = |i: usize| format!("{:.2}", line["first_over_this"][i].as_f64().unwrap());
+        interval(quartile(1), quartile(0), quartile(2))
+    }));
+    let mut told = 0;
+    for (path, text) in pages() {
+        if path.ends_with("README.md") || path.ends_with("notes.md") {
+            for interval in intervals(&text.split_whitespace().collect::<Vec<_>>().join(" ")) {
+                assert!(
+                    known.contains(&interval),
+                    "{}: {interval:?} is in no table of figures/",
+                    path.display()
+                );
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 40, "{told}");
 }
