@@ -630,12 +630,6 @@ fn level(text: &str) -> Result<f64, String> {
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
-    /// The paper whose settings are taken
-    #[arg(long, default_value = "dai")]
-    paper: String,
-    /// The profile whose settings are taken
-    #[arg(long, default_value = "paper")]
-    profile: String,
     /// The environment's id; may be repeated
     #[arg(long, default_values = ["HalfCheetah-v5", "Humanoid-v5"])]
     pub(crate) task: Vec<String>,
@@ -664,8 +658,9 @@ impl BenchArgs {
         self.only.is_empty() || self.only.contains(&what)
     }
 
-    pub(crate) fn which(&self) -> Which {
-        Which { paper: self.paper.clone(), profile: self.profile.clone(), results: None, device: None }
+    /// Where TD3's settings stand, which networks and rates of all agents are taken from.
+    pub(crate) fn settings() -> Which {
+        Which { paper: "dai".to_owned(), profile: "paper".to_owned(), results: None, device: None }
     }
 }
 

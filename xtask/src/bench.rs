@@ -249,12 +249,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
             .help("add `--only updates`")
             .into());
     }
-    let chosen = args.which().read()?;
+    let chosen = BenchArgs::settings().read()?;
     let mut comparisons = Vec::new();
     let selection = Selection::parse(&chosen.experiment, &["arm=td3".to_owned()], &[])?;
     let mut config = Plan::new(&chosen.experiment, &chosen.profile, &selection)?.cells.remove(0).config;
     for task in &args.task {
-        // The profile's settings; the task may be any.
+        // The settings are of all tasks; this one may be any.
         config.task.clone_from(task);
         comparisons.extend(of_task(args, &config)?);
     }
@@ -549,11 +549,11 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     let folder = tempfile::tempdir()?;
     let dims = (spec.observation_dim, spec.action_dim);
     let td3 = Contest::new(args, config, dims, folder.path())?;
-    let config_of_sac = sac(config).context("the profile's first arm is not one of TD3")?;
+    let config_of_sac = sac(config).context("its first arm is not one of TD3")?;
     let sac = Contest::new(args, &config_of_sac, dims, folder.path())?;
     let config_of_mpdp = mpdp(&config_of_sac);
     let mpdp = Contest::new(args, &config_of_mpdp, dims, folder.path())?;
-    let config_of_iql = iql(config).context("the profile's first arm is not one of TD3")?;
+    let config_of_iql = iql(config).context("its first arm is not one of TD3")?;
     let iql = Contest::new(args, &config_of_iql, dims, folder.path())?;
     let (config_of_fql, config_of_drol) = (fql(config), drol(config));
     let fql = Contest::new(args, &config_of_fql, dims, folder.path())?;
