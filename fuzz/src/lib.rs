@@ -218,7 +218,6 @@ impl Paper {
         let path = self.store.directory(config).join(name);
         Self::with(&path, bytes, || {
             let directory = path.parent().unwrap().to_str().unwrap();
-            drop(named(directory, self.store.runs()));
             drop(named(directory, self.store.run(config)));
             let mut experiment = Experiment::read(self.folder.path(), "p").unwrap();
             experiment.protocol.statistics.resamples = 20;

@@ -9,7 +9,6 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use walkdir::WalkDir;
 
 /// The results directory of one paper.
 ///
@@ -211,22 +210,6 @@ impl Store {
             run.directory.display()
         ))
         .help("restore it with git, or delete the directory and run again"))
-    }
-
-    /// Every recorded run, by path.
-    ///
-    /// # Errors
-    /// [`BadInput`] if one is damaged.
-    pub fn runs(&self) -> Result<Vec<Run>, BadInput> {
-        let visible = |entry: &walkdir::DirEntry| {
-            entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
-        };
-        let walk = WalkDir::new(&self.root).min_depth(3).max_depth(3).sort_by_file_name();
-        let entries = walk.into_iter().filter_entry(visible).filter_map(Result::ok);
-        entries
-            .filter(|entry| entry.path().join("config.toml").is_file())
-            .map(|entry| Run::read(entry.path()))
-            .collect()
     }
 
     /// At most `count` recorded runs of each arm of `task`. One that cannot be read is left out.
