@@ -30,6 +30,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Inconclusive, with no number of runs that would decide.
+    fn open(why: impl Into<String>) -> Self {
+        Self::Inconclusive { why: why.into(), runs_needed: None }
+    }
+
     /// The verdict in a word or two.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -237,55 +242,38 @@ pub(crate) fn read(
     answer.point = estimate.point;
     let of_one = |task: &TaskScores| task.arm.len() < 2 || task.baseline.runs().len() == 1;
     if scores.iter().any(of_one) {
-        let why = "an arm has one run only, which leaves no interval".to_owned();
-        answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
+        answer.verdict = Verdict::open("an arm has one run only, which leaves no interval");
         return answer;
     }
     answer.interval = estimate.interval;
     if is_of_nothing(&scores) {
-        let why = "every run of both is exactly 0: nothing tells them apart".to_owned();
-        answer.verdict = Verdict::Inconclusive { why, runs_needed: None };
+        answer.verdict = Verdict::open("every run of both is exactly 0: nothing tells them apart");
         return answer;
     }
+    let those = |is: &dyn Fn(usize) -> bool| {
+        let named = (0..tasks.len()).filter(|i| is(*i)).map(|i| tasks[i].task.id.as_str());
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let cut_short = those(&|i| is_cut_short(tasks[i], reading));
+    let baseline = &claim.baseline;
     answer.verdict = match judge(&estimate, threshold(claim), answer.runs) {
-        Some(Verdict::Reproduced) if is_within_the_margin(claim, &scores) => Verdict::Inconclusive {
-            why: format!("{} itself is no further above 0 than the claim's margin", claim.baseline),
-            runs_needed: None,
-        },
-        Some(verdict) => {
-            let ended: Vec<&str> = tasks
-                .iter()
-                .filter(|task| is_cut_short(task, reading))
-                .map(|task| task.task.id.as_str())
-                .collect();
-            if is_for_the_arm(&verdict, threshold(claim)) && !ended.is_empty() {
-                Verdict::Inconclusive {
-                    why: format!(
-                        "runs of {} end before the expert's steps are counted, on {}",
-                        claim.baseline,
-                        ended.join(", ")
-                    ),
-                    runs_needed: None,
-                }
-            } else {
-                verdict
-            }
+        Some(Verdict::Reproduced) if is_within_the_margin(claim, &scores) => {
+            Verdict::open(format!("{baseline} itself is no further above 0 than the claim's margin"))
         }
+        Some(verdict) if is_for_the_arm(&verdict, threshold(claim)) && !cut_short.is_empty() => {
+            Verdict::open(format!(
+                "runs of {baseline} end before the expert's steps are counted, on {cut_short}"
+            ))
+        }
+        Some(verdict) => verdict,
         None => {
-            let is_open = |task: &TaskScores| {
-                let alone =
-                    estimate_by(definition, claim.metric, std::slice::from_ref(task), statistics, &purpose);
-                alone.point.is_none() || alone.interval.is_none()
+            let is_undefined = |i: usize| {
+                estimate_by(definition, claim.metric, &scores[i..=i], statistics, &purpose).interval.is_none()
             };
-            let open: Vec<bool> = scores.iter().map(is_open).collect();
+            let alone = those(&is_undefined);
             // Each may be defined often enough by itself, and not all at once.
-            let is_named = |i: usize| open[i] || !open.contains(&true);
-            let named = tasks.iter().enumerate().filter(|(i, _)| is_named(*i));
-            let names: Vec<&str> = named.map(|(_, task)| task.task.id.as_str()).collect();
-            Verdict::Inconclusive {
-                why: format!("undefined: {} is not surely above 0 on {}", claim.baseline, names.join(", ")),
-                runs_needed: None,
-            }
+            let named = if alone.is_empty() { those(&|_| true) } else { alone };
+            Verdict::open(format!("undefined: {baseline} is not surely above 0 on {named}"))
         }
     };
     answer
@@ -303,8 +291,8 @@ fn is_for_the_arm(verdict: &Verdict, threshold: Threshold) -> bool {
 /// expert's. The last evaluation then stands for later ones, which favours the arm.
 fn is_cut_short(task: &TaskRuns, reading: &Reading) -> bool {
     let (steps, every) = (task.steps, task.evaluation.every);
-    let last = (0..=steps).rev().step_by(every as usize);
-    let mut counted = last.filter(|step| reading.baseline_window().contains(*step, steps, every));
+    let evaluated = (0..=steps / every).rev().map(|i| i * every);
+    let mut counted = evaluated.filter(|step| reading.baseline_window().contains(*step, steps, every));
     let ahead = task.expert().map_or(0, |(run, _)| run.status.steps);
     reading.counts_expert && counted.next().is_some_and(|step| step + ahead > steps)
 }
@@ -579,7 +567,7 @@ fn judge(estimate: &Estimate, threshold: Threshold, runs: usize) -> Option<Verdi
     let (distance, floor) = ((point - value).abs(), estimate.floor.map_or(0.0, reach));
     if floor > 0.0 && floor >= distance {
         let why = "the baseline's own interval holds the threshold: no number of runs would decide";
-        return Some(Verdict::Inconclusive { why: why.to_owned(), runs_needed: None });
+        return Some(Verdict::open(why));
     }
     let ours = |reach: f64| (reach * reach - floor * floor).max(0.0).sqrt();
     let needed = stats::runs_needed(runs, ours(reach([low, high])), ours(distance));
