@@ -75,9 +75,11 @@ impl Source {
 }
 
 impl Reference {
-    /// The number that source `id` gives for `task`.
+    /// The number that source `id` gives for `task`; of several, the one after the most steps.
     #[must_use]
     pub fn score(&self, id: &str, task: &str) -> Option<&Score> {
-        self.source.iter().find(|s| s.id == id)?.scores.iter().find(|s| s.task == task)
+        let source = self.source.iter().find(|source| source.id == id)?;
+        let of_task = source.scores.iter().filter(|score| score.task == task);
+        of_task.max_by_key(|score| source.steps_of(score))
     }
 }

@@ -60,7 +60,8 @@ fn evaluations(arm: &ArmRuns) -> Vec<Vec<(u64, f64)>> {
     arm.runs().map(|run| run.evaluations.learned().collect()).collect()
 }
 
-fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Curve {
+/// An arm's curve on one task.
+pub(crate) fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color) -> Curve {
     let runs = evaluations(arm);
     let purpose = format!("{}/{}", task.task.id, arm.arm.id);
     let mut curve = reduce((&arm.arm.label, color), &runs, &study.experiment.protocol.statistics, &purpose);
@@ -94,16 +95,7 @@ pub fn reduce(
     statistics: &Statistics,
     purpose: &str,
 ) -> Curve {
-    let mut curve = Curve {
-        label: label.to_owned(),
-        color,
-        shape: Shape::Line,
-        x: vec![],
-        center: vec![],
-        low: vec![],
-        high: vec![],
-        companion: None,
-    };
+    let mut curve = Curve::new(label, color, Shape::Line);
     let (mut companion, mut dropped) = (Vec::new(), false);
     for (step, values) in at_each(runs) {
         let Some(filter) = stats::iqr_filter(&values, statistics.iqr_factor) else { continue };

@@ -181,6 +181,23 @@ pub struct Curve {
     pub companion: Option<Vec<f64>>,
 }
 
+impl Curve {
+    /// A curve without points.
+    #[must_use]
+    pub fn new(label: &str, color: Color, shape: Shape) -> Self {
+        Self {
+            label: label.to_owned(),
+            color,
+            shape,
+            x: vec![],
+            center: vec![],
+            low: vec![],
+            high: vec![],
+            companion: None,
+        }
+    }
+}
+
 /// How a curve's points are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {

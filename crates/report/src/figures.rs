@@ -2,17 +2,19 @@
 
 use crate::curves;
 use crate::figure::{
-    Color, Dots, Figure, Level, Marks, Panel, Pattern, Plane, Row, Scale, ScaleKind, default_columns,
+    Color, Curve, Dots, Figure, Level, Marks, Panel, Pattern, Plane, Row, Scale, ScaleKind, Shape,
+    default_columns,
 };
 use crate::number::grouped;
 use crate::pictures::{
     Arm, Caption, Course, Picture, Setting, aggregates, improvement, profiles, sample_efficiency,
 };
-use crate::results::{FinalScore, final_scores, in_words};
+use crate::results::{Comparison, FinalScore, comparisons, final_scores, in_words};
 use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::verdicts::{Answer, ReadingAnswer};
 use experiment::{Scene, Spot, Threshold};
 use stats::{RunScore, Scores};
+use std::collections::BTreeMap;
 
 /// Learning curves always; final scores and verdicts where there is something to compare; what speaks of several tasks
 /// where there are several.
@@ -21,6 +23,7 @@ pub fn pictures(study: &Study, answers: &[Answer]) -> Vec<Picture> {
     let mut all = vec![curves::picture(study)];
     all.extend(logged(study));
     all.extend(scores(study));
+    all.extend(references(study));
     all.extend(claims(study, answers));
     all.extend(over_tasks(study));
     all.extend(groups(study));
@@ -135,6 +138,68 @@ fn scores(study: &Study) -> Option<Picture> {
     );
     let title = format!("Final scores, profile {}", study.profile_name);
     Some(Picture { name: "final-scores".to_owned(), figure, caption: Caption { title, text } })
+}
+
+/// Learning curves beside published scores of the same algorithm after as many steps: a panel a task that has such.
+fn references(study: &Study) -> Option<Picture> {
+    let comparisons = comparisons(study);
+    let mut sources: Vec<&str> = Vec::new();
+    for one in &comparisons {
+        if !sources.contains(&&*one.source) {
+            sources.push(&one.source);
+        }
+    }
+    let panel = |task: &TaskRuns| {
+        let here = || comparisons.iter().filter(|one| one.task == task.task.id);
+        let arms: Vec<(&ArmRuns, Color)> = task
+            .arms
+            .iter()
+            .zip(curves::colors(task.arms.len()))
+            .filter(|(arm, _)| here().any(|one| one.label == arm.arm.label))
+            .collect();
+        let taken: Vec<Color> = arms.iter().map(|(_, color)| *color).collect();
+        let colors = Color::ALL.into_iter().filter(|color| !taken.contains(color)).cycle();
+        let ours = arms.into_iter().map(|(arm, color)| curves::of_arm(study, task, arm, color));
+        let published = sources.iter().zip(colors).map(|(source, color)| {
+            let mut curve = Curve::new(source, color, Shape::Points);
+            // Several arms of one algorithm have the same published scores.
+            let scores: BTreeMap<u64, &Comparison> =
+                here().filter(|one| one.source == **source).map(|one| (one.steps, one)).collect();
+            for (steps, one) in scores {
+                let spread = one.spread.unwrap_or(f64::NAN);
+                curve.x.push(steps as f64);
+                curve.center.push(one.reference);
+                curve.low.push(one.reference - spread);
+                curve.high.push(one.reference + spread);
+            }
+            curve
+        });
+        here().next().is_some().then(|| Panel {
+            title: task.task.title.clone(),
+            note: curves::missing(task),
+            marks: Marks::Curves(ours.chain(published.filter(|curve| !curve.x.is_empty())).collect()),
+            x_end: Some(task.steps as f64),
+            ..Panel::default()
+        })
+    };
+    let panels: Vec<Panel> = study.tasks.iter().filter_map(panel).collect();
+    if panels.is_empty() {
+        return None;
+    }
+    let figure = Figure {
+        title: None,
+        columns: default_columns(panels.len()),
+        panels,
+        x: Scale::new(study.steps_axis(), ScaleKind::Steps),
+        y: Scale::new(study.measure(), ScaleKind::Value),
+        companion_label: "median of all runs".to_owned(),
+    };
+    let text = "Line and band: as in the learning curves. Marks: what others published of the same algorithm after as many \
+                steps, ± the spread that they give, joined by lines. Their settings and versions of tasks may differ: \
+                the table of references has them."
+        .to_owned();
+    let title = format!("Published scores beside ours, profile {}", study.profile_name);
+    Some(Picture { name: "published".to_owned(), figure, caption: Caption { title, text } })
 }
 
 /// The interval of every reading that has one, and the claim's threshold: a panel a claim.

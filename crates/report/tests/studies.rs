@@ -259,7 +259,15 @@ fn nothing_recorded_is_a_report_too() {
 #[test]
 fn several_tasks_are_joined_and_a_missing_run_is_told() {
     let whole = report(|config| Some(plain(config)));
-    for name in ["aggregates", "profiles", "improvement", "sample-efficiency", "final-scores", "readings"] {
+    for name in [
+        "aggregates",
+        "profiles",
+        "improvement",
+        "sample-efficiency",
+        "final-scores",
+        "readings",
+        "published",
+    ] {
         assert!(whole(&format!("{name}.png")).contains("PNG"), "{name}");
         assert!(!whole(&format!("{name}.svg")).contains(" runs<"), "{name} warns of nothing");
     }

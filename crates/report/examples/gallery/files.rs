@@ -21,8 +21,11 @@ const INVENTED: &str = "Invented data";
 const STATISTICS: Statistics =
     Statistics { iqr_factor: 1.5, confidence: 0.95, resamples: 2_000, seed: 0, final_share: 0.05 };
 /// Of recorded studies, the pictures that are shown.
-const RECORDED: [(&str, &str, &[&str]); 2] =
-    [("dai", "quick", &["learning-curves", "final-scores", "readings"]), ("drol", "early", &["routing"])];
+const RECORDED: [(&str, &str, &[&str]); 3] = [
+    ("dai", "quick", &["learning-curves", "final-scores", "readings"]),
+    ("dai", "anchor", &["published"]),
+    ("drol", "early", &["routing"]),
+];
 
 /// Everything in `figures/gallery/`, from the records in the checkout at `root`.
 pub(crate) fn files(root: &Path) -> Result<Vec<File>> {

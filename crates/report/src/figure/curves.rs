@@ -16,13 +16,18 @@ const DODGE: f64 = 3.4;
 
 /// Draws all curves. Whether there was anything to draw.
 pub(super) fn draw(canvas: &Canvas<'_>, curves: &[Curve], place: &Place) -> bool {
-    let middle = (curves.len() as f64 - 1.0) / 2.0;
-    let dodge = |(i, curve): (usize, &Curve)| match curve.shape {
-        Shape::Points => (i as f64 - middle) * DODGE,
-        Shape::Line | Shape::Stairs => 0.0,
+    let has_bars = |curve: &Curve| curve.shape == Shape::Points;
+    let beside = curves.iter().filter(|curve| has_bars(curve)).count();
+    let mut next = -(beside as f64 - 1.0) / 2.0 * DODGE;
+    let pen = |curve| {
+        let mut dodge = 0.0;
+        if has_bars(curve) {
+            dodge = next;
+            next += DODGE;
+        }
+        Pen { curve, place, dodge }
     };
-    let pens: Vec<Pen<'_>> =
-        curves.iter().enumerate().map(|curve| Pen { curve: curve.1, place, dodge: dodge(curve) }).collect();
+    let pens: Vec<Pen<'_>> = curves.iter().map(pen).collect();
     pens.iter().for_each(|pen| pen.draw_band(canvas));
     pens.iter().for_each(|pen| pen.draw_companion(canvas));
     pens.iter().for_each(|pen| pen.draw_line(canvas));
