@@ -385,6 +385,7 @@ pub(crate) fn is_fused(x: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gradients::{Gradient, backward};
     use candle_core::{Device, Var};
     use proptest::prelude::*;
 
@@ -442,6 +443,61 @@ mod tests {
                     prop_assert!((f - e).abs() < 2e-5 * scale, "{what}: {f} instead of {e}");
                 }
             }
+        }
+    }
+
+    /// Several panels of samples, whole ones and one that is not, and layers wider than a block.
+    #[test]
+    fn the_fused_network_is_candles_in_float64_at_the_sizes_of_training() {
+        for (sizes, head, members, batch) in [
+            (&[23, 256, 256, 1][..], Head::Linear, 2, 256),
+            (&[17, 256, 256, 6], Head::Tanh, 1, 256),
+            (&[23, 400, 300, 1], Head::Linear, 2, 100),
+            (&[17, 400, 300, 6], Head::Tanh, 1, 100),
+            (&[365, 256, 256, 1], Head::Linear, 2, 256),
+        ] {
+            let mlp = Mlp::new(sizes, head).ensemble(members);
+            let mut stream = Stream::new(0, "test");
+            let theta = mlp.init(&mut stream);
+            let mut draw = |n| (0..n).map(|_| stream.normal() as f32).collect::<Vec<_>>();
+            let (x, c) = (draw(batch * sizes[0]), draw(members * batch * mlp.outputs()));
+            let fused = evaluate(&mlp, false, DType::F32, &x, &theta, &c).unwrap();
+            let exact = evaluate(&mlp, false, DType::F64, &x, &theta, &c).unwrap();
+            for (what, (fused, exact)) in ["y", "dx", "dθ"].iter().zip(fused.iter().zip(&exact)) {
+                let scale = exact.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+                let worst = fused.iter().zip(exact).fold(0.0f64, |a, (f, e)| a.max((f - e).abs()));
+                assert!(worst < 2e-5 * scale, "{sizes:?}, {what}: off by {worst} of {scale}");
+            }
+        }
+    }
+
+    /// The deterministic policy gradient: through a critic's second input into the actor.
+    #[test]
+    fn a_gradient_through_a_critic_is_candles_in_float64_at_the_sizes_of_training() {
+        for (hidden, batch) in [(&[256, 256][..], 256), (&[400, 300], 100)] {
+            let sizes = |inputs, outputs| [&[inputs], hidden, &[outputs]].concat();
+            let actor = Mlp::new(&sizes(17, 6), Head::Tanh);
+            let critic = Mlp::new(&sizes(23, 1), Head::Linear);
+            let mut stream = Stream::new(0, "test");
+            let (phi, theta) = (actor.init(&mut stream), critic.init(&mut stream));
+            let s: Vec<f32> = (0..batch * 17).map(|_| stream.normal() as f32).collect();
+            let gradient = |dtype| -> Result<Vec<f64>> {
+                let tensor =
+                    |data: &[f32]| Tensor::from_slice(data, data.len(), &Device::Cpu)?.to_dtype(dtype);
+                let s = tensor(&s)?.reshape((batch, 17))?;
+                let phi = Var::from_tensor(&tensor(&phi)?)?;
+                let action = actor.forward(&s, &phi)?;
+                let loss = critic.forward_beside(&s, &action, &tensor(&theta)?)?.mean_all()?.neg()?;
+                let gradients = backward(&loss)?;
+                match gradients.of(&phi).expect("the loss depends on φ") {
+                    Gradient::Slice(values) => Ok(values.iter().map(|x| f64::from(*x)).collect()),
+                    Gradient::Tensor(tensor) => tensor.to_dtype(DType::F64)?.to_vec1(),
+                }
+            };
+            let (fused, exact) = (gradient(DType::F32).unwrap(), gradient(DType::F64).unwrap());
+            let scale = exact.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+            let worst = fused.iter().zip(&exact).fold(0.0f64, |a, (f, e)| a.max((f - e).abs()));
+            assert!(scale > 0.0 && worst < 2e-5 * scale, "{hidden:?}: off by {worst} of {scale}");
         }
     }
 
