@@ -454,6 +454,8 @@ mod tests {
             (&[17, 256, 256, 6], Head::Tanh, 1, 256),
             (&[23, 400, 300, 1], Head::Linear, 2, 100),
             (&[17, 400, 300, 6], Head::Tanh, 1, 100),
+            (&[17, 400, 300, 6], Head::Tanh, 1, 1),
+            (&[17, 256, 256, 6], Head::Tanh, 1, 1),
             (&[365, 256, 256, 1], Head::Linear, 2, 256),
         ] {
             let mlp = Mlp::new(sizes, head).ensemble(members);
