@@ -51,7 +51,7 @@ class Evaluation(BaseCallback):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default="HalfCheetah-v5")
+    parser.add_argument("--task", default="HalfCheetah-v5", help="one whose actions reach to 1")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--settings", choices=SETTINGS, required=True)
     parser.add_argument("--steps", type=int, default=200_000)
@@ -71,7 +71,7 @@ def main():
         gamma=0.99,
         train_freq=1,
         gradient_steps=1,
-        action_noise=NormalActionNoise(np.zeros(actions), 0.1 * env.action_space.high),
+        action_noise=NormalActionNoise(np.zeros(actions), 0.1 * np.ones(actions)),
         policy_delay=2,
         target_policy_noise=0.2,
         target_noise_clip=0.5,
