@@ -1,11 +1,12 @@
 //! From recorded runs to figures, tables and verdicts. Nothing here trains or links a simulator.
 //!
 //! [`figure`], [`table`] and [`number`] know plain data only, and [`pictures`] draws any arms' scores; [`study`] gathers a
-//! profile's runs, [`curves`], [`results`] and [`verdicts`] reduce them, [`html`] is the page, and [`files`] all that is
-//! written. [`sensitivity`] asks what a verdict hangs on, [`recorded`] whether it is still the one on record. [`scores`]
-//! reads anybody's scores, and [`export`] writes ours for others.
+//! profile's runs, [`curves`], [`results`], `effect` and [`verdicts`] reduce them, [`html`] is the page, and [`files`] all
+//! that is written. [`sensitivity`] asks what a verdict hangs on, [`recorded`] whether it is still the one on record.
+//! [`scores`] reads anybody's scores, and [`export`] writes ours for others.
 
 pub mod curves;
+mod effect;
 pub mod export;
 pub mod figure;
 pub mod figures;

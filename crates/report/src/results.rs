@@ -1,8 +1,8 @@
 //! What arms scored, and published numbers beside it.
 
+use crate::effect::difference;
 use crate::number::{grouped, steps};
 use crate::study::{ArmRuns, Study, TaskRuns};
-use crate::verdicts::difference;
 use experiment::{Arm, Source, Window};
 use serde::Serialize;
 

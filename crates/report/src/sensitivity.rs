@@ -1,8 +1,9 @@
 //! Would a verdict be another if what the paper leaves open were defined another way?
 
+use crate::effect::{Definition, RECORDED};
 use crate::study::Study;
 use crate::table::{Align, Table};
-use crate::verdicts::{Definition, RECORDED, read, tasks_of};
+use crate::verdicts::{read, tasks_of};
 use experiment::{Claim, Reading};
 
 /// The definitions beside the one that verdicts are given by, each with one thing changed.

@@ -1,12 +1,13 @@
 //! The tables of a study.
 
+use crate::effect::{self, Baseline, TaskScores};
 use crate::number::{MISSING, grouped, percent_gain, plus_minus, significant, steps, with_interval};
 use crate::results::{
     Comparison, FinalScore, Lies, final_scores, in_words, is_of, median, same_task, sources_of_scores,
 };
 use crate::study::{ArmRuns, State, Study, TaskRuns};
 use crate::table::{Align, Cell, Table};
-use crate::verdicts::{self, Answer, Baseline, TaskScores, Verdict};
+use crate::verdicts::{Answer, Verdict};
 use experiment::{Claim, Metric, Reading, Score, Window};
 
 /// How a study's scores are written.
@@ -186,7 +187,7 @@ pub fn windows(study: &Study) -> Table {
 
 /// What one reading compares on one task; nothing where runs are missing.
 fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading) -> Option<Vec<String>> {
-    let scores = verdicts::scores(&study.experiment.reference, claim, reading, &[task]).ok()?;
+    let scores = effect::scores(&study.experiment.reference, claim, reading, &[task]).ok()?;
     let [TaskScores { arm, baseline }] = scores.as_slice() else { return None };
     let purpose = |what: &str| {
         format!("windows/{}/{}/{}/{}/{what}", task.task.id, claim.arm, claim.baseline, reading.id)
@@ -203,7 +204,7 @@ fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading
     };
     let compared = |metric: Metric, what: &str, format: &dyn Fn(f64) -> String| {
         let estimate =
-            verdicts::estimate(metric, &scores, &study.experiment.protocol.statistics, &purpose(what));
+            effect::estimate(metric, &scores, &study.experiment.protocol.statistics, &purpose(what));
         match (estimate.point, estimate.interval) {
             (Some(point), Some([low, high])) if arm.len() > 1 => with_interval(point, low, high, format),
             (Some(point), Some(_)) => format(point),
