@@ -561,7 +561,7 @@ pub(crate) struct StatsArgs {
     /// How intervals are made of the resamples
     #[arg(long, value_enum, default_value_t = crate::stats::Interval::Percentile)]
     pub(crate) method: crate::stats::Interval,
-    /// Resample tasks too: how much a number hangs on the choice of tasks (not `--vs`, as in rliable)
+    /// Resample tasks too: how much a number hangs on the choice of tasks (P(X > Y) does not, as in rliable)
     #[arg(long)]
     pub(crate) task_bootstrap: bool,
     /// Measure scores by reference scores, as (score − min) / (max − min)

@@ -80,16 +80,31 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Str
     }
     let speeds = Speeds::read(chosen, plan);
     let workers = workers.map_or_else(cores, usize::from).min(missing.len());
-    let seconds: Option<f64> = missing.iter().map(|config| seconds(&speeds, config)).sum();
+    let (seconds, untold) = known(missing.iter().map(|config| seconds(&speeds, config)));
     let eta = match seconds {
         Some(seconds) => format!(
-            "about {} on {workers} workers, at the speed of the recorded runs (experts at most)",
-            duration(seconds / workers as f64)
+            "about {} on {workers} workers, at the speed of the recorded runs (experts at most){}",
+            duration(seconds / workers as f64),
+            and_untold(untold)
         ),
         None => "no run of this kind is recorded yet that would tell how long it takes".to_owned(),
     };
     let disk = crate::clean::size(disk(&missing));
     format!("{recorded}, {} to train: {eta}; checkpoints take up to {disk} a worker", missing.len())
+}
+
+/// The sum of those that are known, if any is, and how many are not.
+pub(crate) fn known(seconds: impl Iterator<Item = Option<f64>>) -> (Option<f64>, usize) {
+    let (told, untold): (Vec<Option<f64>>, Vec<Option<f64>>) = seconds.partition(Option::is_some);
+    (told.into_iter().flatten().reduce(|all, one| all + one), untold.len())
+}
+
+/// What is added to a time that leaves out some runs.
+pub(crate) fn and_untold(runs: usize) -> String {
+    match runs {
+        0 => String::new(),
+        runs => format!(", and {runs} of a kind of which none is recorded yet"),
+    }
 }
 
 /// Seconds that a recorded run took.

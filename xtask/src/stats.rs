@@ -268,7 +268,11 @@ impl Answer {
         let mut notes = Vec::new();
         let lost = |estimate: &&Estimate| estimate.point.is_some() && estimate.ci.is_none();
         if !file.algorithms[name].runs().contains(&1) && self.aggregates.values().any(|e| lost(&e)) {
+            let runs = file.algorithms[name].runs();
             let why = match args.method {
+                Interval::Bca if runs.windows(2).any(|pair| pair[0] != pair[1]) => {
+                    "its tasks have unequal runs, of which none can be left out of all"
+                }
                 Interval::Bca => {
                     "all resamples lie on one side of the estimate, or leaving out a run changes nothing"
                 }

@@ -1,6 +1,7 @@
 //! `status` and `explain`: where a profile's runs are, and all about one.
 
 use crate::args::{Chosen, ExplainArgs, StatusArgs, Which};
+use crate::plan::and_untold;
 use crate::progress::duration;
 use crate::speed::Speeds;
 use crate::{exit, say, say_json};
@@ -38,8 +39,10 @@ struct Status<'a> {
     paper: &'a str,
     profile: &'a str,
     counts: BTreeMap<&'static str, usize>,
-    /// Seconds until all are recorded, on as many workers as now run, or as there are cores.
+    /// Seconds until all are recorded whose speed is known, on as many workers as now run, or as there are cores.
     eta_seconds: Option<f64>,
+    /// Runs whose speed is not: none of their kind is recorded yet.
+    without_eta: usize,
     runs: Vec<Line<'a>>,
 }
 
@@ -55,9 +58,16 @@ pub(crate) fn status(args: &StatusArgs) -> Result<u8> {
         .collect();
     let mut counts: BTreeMap<&str, usize> = STATES.iter().map(|state| (*state, 0)).collect();
     runs.iter().for_each(|run| *counts.entry(run.state).or_default() += 1);
-    let eta_seconds = eta(&chosen, &plan, &runs);
+    let (eta_seconds, without_eta) = eta(&chosen, &plan, &runs);
     let is_complete = counts["recorded"] == runs.len();
-    let status = Status { paper: &args.which.paper, profile: &args.which.profile, counts, eta_seconds, runs };
+    let status = Status {
+        paper: &args.which.paper,
+        profile: &args.which.profile,
+        counts,
+        eta_seconds,
+        without_eta,
+        runs,
+    };
     if args.json {
         say_json(&status)?;
     } else {
@@ -113,7 +123,7 @@ fn command(which: &Which, config: &RunConfig) -> String {
 }
 
 /// Seconds until everything is recorded; nothing where nothing is left, or no speed is known.
-fn eta(chosen: &Chosen, plan: &Plan, runs: &[Line<'_>]) -> Option<f64> {
+fn eta(chosen: &Chosen, plan: &Plan, runs: &[Line<'_>]) -> (Option<f64>, usize) {
     let open: Vec<(&RunConfig, &Line<'_>)> = plan
         .cells
         .iter()
@@ -121,9 +131,6 @@ fn eta(chosen: &Chosen, plan: &Plan, runs: &[Line<'_>]) -> Option<f64> {
         .zip(runs)
         .filter(|(_, run)| run.state != "recorded")
         .collect();
-    if open.is_empty() {
-        return None;
-    }
     let speeds = Speeds::read(chosen, plan);
     let left = |(config, run): &(&RunConfig, &Line<'_>)| {
         let steps = run.steps.saturating_sub(run.step.unwrap_or(0)) as f64;
@@ -132,10 +139,10 @@ fn eta(chosen: &Chosen, plan: &Plan, runs: &[Line<'_>]) -> Option<f64> {
             _ => Some(speeds.seconds_a_step(config)? * steps),
         }
     };
-    let seconds: f64 = open.iter().map(left).sum::<Option<f64>>()?;
+    let (seconds, untold) = crate::plan::known(open.iter().map(left));
     let running = runs.iter().filter(|run| run.state == "running").count();
     let workers = if running > 0 { running } else { crate::plan::cores() };
-    Some(seconds / workers.min(open.len()) as f64)
+    (seconds.map(|seconds| seconds / workers.min(open.len()) as f64), untold)
 }
 
 fn print(status: &Status<'_>) {
@@ -185,7 +192,10 @@ fn print(status: &Status<'_>) {
     let open = status.runs.len() - status.counts["recorded"];
     match status.eta_seconds {
         _ if open == 0 => say("all runs are recorded"),
-        Some(seconds) => say(format!("{open} to go, about {}", duration(seconds))),
+        Some(seconds) => {
+            let more = and_untold(status.without_eta);
+            say(format!("{open} to go, about {}{more}", duration(seconds)));
+        }
         None => say(format!(
             "{open} to go; no run of this kind is recorded yet that would tell how long they take"
         )),

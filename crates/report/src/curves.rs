@@ -7,6 +7,7 @@ use crate::number::{grouped, steps};
 use crate::pictures::{Caption, Picture};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
 use experiment::Statistics;
+use stats::Coverage;
 use std::fmt::Write as _;
 
 /// The IQR rule cannot drop any of so many runs or fewer.
@@ -126,8 +127,7 @@ fn caption(study: &Study) -> Caption {
     let mut text = format!(
         "{} steps, {} runs each. {} of the learner's own policy without noise, from the same start states every time. \
          Line: median over runs after the IQR rule (type-7 quartiles, k = {}), {}. Band: nominal {} % percentile \
-         bootstrap interval of that median ({} resamples); with few runs it covers less, about 85 % at six runs after \
-         the rule.{} {} ",
+         bootstrap interval of that median ({} resamples){}.{} {} ",
         study.steps(),
         study.profile.seeds.get_ref().len(),
         study.measure().trim_end_matches(", %"),
@@ -139,6 +139,7 @@ fn caption(study: &Study) -> Caption {
         },
         100.0 * statistics.confidence,
         grouped(statistics.resamples as f64, 0),
+        covers(study.profile.seeds.get_ref().len()),
         if expert {
             " Experts are TD3 policies of runs of their own, which the step axis does not count."
         } else {
@@ -159,6 +160,17 @@ fn caption(study: &Study) -> Caption {
     }
     let title = format!("Learning curves, profile {}", study.profile_name);
     Caption { title, text: text.trim_end().to_owned() }
+}
+
+/// What a caption says of how much the band of so few runs covers.
+fn covers(runs: usize) -> String {
+    let words = |known: Coverage| {
+        format!(
+            "; of {} runs of normal data it holds the true one in about {} %",
+            known.runs, known.after_iqr_rule
+        )
+    };
+    Coverage::of(runs).map(words).unwrap_or_default()
 }
 
 /// What a caption says of a task: how it is evaluated, what is particular to an arm, and the expert.

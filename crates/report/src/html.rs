@@ -21,6 +21,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, escape_formatter};
 use serde::Serialize;
+use stats::Coverage;
 
 #[derive(Serialize)]
 struct Page {
@@ -36,6 +37,7 @@ struct Page {
     recorded: usize,
     planned: usize,
     tally: Vec<Tally>,
+    coverage: String,
     claims: Vec<Claim>,
     figures: Vec<Picked>,
     tables: Vec<Grid>,
@@ -169,6 +171,7 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
         recorded: study.planned().filter(|(_, state)| matches!(state, State::Recorded(_))).count(),
         planned: study.planned().count(),
         tally: tally(answers),
+        coverage: coverage(study.profile.seeds.get_ref().len()),
         claims: answers.iter().map(|answer| claim(study, answer)).collect(),
         figures: pictures.iter().map(picked).collect(),
         tables: grids(study),
@@ -193,6 +196,17 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
     environment.add_template("report", include_str!("html/report.html.jinja"))?;
     let html = environment.get_template("report")?.render(Serde(&page));
     html.context("failed to fill the page's template")
+}
+
+/// What intervals of so few runs are worth.
+fn coverage(runs: usize) -> String {
+    let words = |Coverage { runs, median, difference, .. }| {
+        format!(
+            "Of {runs} runs an arm, where they are normal, the nominal 95 % interval of one arm's median holds the true one \
+             in about {median} % of cases, and that of two arms' difference in about {difference} %."
+        )
+    };
+    Coverage::of(runs).map(words).unwrap_or_default()
 }
 
 fn tally(answers: &[Answer]) -> Vec<Tally> {
@@ -360,9 +374,10 @@ fn runs(study: &Study) -> Result<(Vec<Row>, Vec<Program>)> {
     let mut programs: Vec<Program> = Vec::new();
     let mut rows = Vec::new();
     let mut program = |run: &Run| -> Result<Option<usize>> {
-        // The expert's weights are a run's own; the rest is the program's and the machine's.
-        let Some(mut provenance) = run.provenance()? else { return Ok(None) };
-        provenance.expert_sha256 = None;
+        let Some(provenance) = run.provenance()? else { return Ok(None) };
+        // What a run starts and learns from is its own; the rest is the program's and the machine's.
+        let provenance =
+            Provenance { expert_sha256: None, networks_sha256: None, data_sha256: None, ..provenance };
         let known = programs.iter().position(|program| program.provenance == provenance);
         let at = known.unwrap_or_else(|| {
             programs.push(Program { provenance, runs: 0 });

@@ -134,7 +134,7 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
     let tasks = tasks_of(study, claim);
     let readings: Vec<ReadingAnswer> =
         claim.reading.iter().map(|reading| read(study, claim, reading, &tasks, RECORDED)).collect();
-    let verdict = common(&readings);
+    let verdict = common(&readings, threshold(claim));
     Answer {
         claim: claim.id.clone(),
         statement: claim.statement.clone(),
@@ -156,25 +156,42 @@ fn what_of(claim: &Claim) -> String {
 }
 
 /// The verdict of a claim: that of its readings, where those that can be answered agree.
-fn common(readings: &[ReadingAnswer]) -> Verdict {
+fn common(readings: &[ReadingAnswer], threshold: Threshold) -> Verdict {
     let answered: Vec<&ReadingAnswer> =
         readings.iter().filter(|reading| !matches!(reading.verdict, Verdict::Missing { .. })).collect();
     let Some(first) = answered.first() else { return readings[0].verdict.clone() };
-    if answered.iter().all(|reading| reading.verdict.name() == first.verdict.name()) {
-        return answered.iter().skip(1).fold(first.verdict.clone(), |all, one| both(all, &one.verdict));
+    let verdict = if answered.iter().all(|reading| reading.verdict.name() == first.verdict.name()) {
+        answered.iter().skip(1).fold(first.verdict.clone(), |all, one| both(all, &one.verdict))
+    } else {
+        let told: Vec<String> = answered
+            .iter()
+            .map(|reading| format!("{}: {}", reading.reading, reading.verdict.name()))
+            .collect();
+        let open = answered.iter().filter_map(|reading| match reading.verdict {
+            Verdict::Inconclusive { runs_needed, .. } => Some(runs_needed),
+            _ => None,
+        });
+        Verdict::Inconclusive {
+            why: format!("depends on the reading: {}", told.join(", ")),
+            runs_needed: open.collect::<Option<Vec<usize>>>().and_then(|needed| needed.into_iter().max()),
+        }
+    };
+    // More runs may decide each open reading for the side on which its estimate lies, and bring no two sides together.
+    let sides: Vec<Option<bool>> = answered.iter().map(|reading| is_claimed(reading, threshold)).collect();
+    match verdict {
+        Verdict::Inconclusive { why, .. } if sides.iter().any(|side| *side != sides[0]) => Verdict::open(why),
+        verdict => verdict,
     }
-    let told: Vec<String> =
-        answered.iter().map(|reading| format!("{}: {}", reading.reading, reading.verdict.name())).collect();
-    let why = format!("depends on the reading: {}", told.join(", "));
-    // More runs may decide the open readings, but turn none of two that contradict each other.
-    let open = answered.iter().filter_map(|reading| match reading.verdict {
-        Verdict::Inconclusive { runs_needed, .. } => Some(runs_needed),
-        _ => None,
-    });
-    let is = |name| answered.iter().any(|reading| reading.verdict.name() == name);
-    let contradict = is("reproduced") && is("not reproduced");
-    let runs_needed = open.collect::<Option<Vec<usize>>>().filter(|_| !contradict);
-    Verdict::Inconclusive { why, runs_needed: runs_needed.and_then(|needed| needed.into_iter().max()) }
+}
+
+/// Whether a reading's estimate lies on the claimed side.
+fn is_claimed(reading: &ReadingAnswer, threshold: Threshold) -> Option<bool> {
+    match (&reading.verdict, threshold) {
+        (Verdict::Reproduced, _) => Some(true),
+        (Verdict::NotReproduced, _) => Some(false),
+        (_, Threshold::Above(value)) => reading.point.map(|point| point > value),
+        (_, Threshold::Below(value)) => reading.point.map(|point| point < value),
+    }
 }
 
 /// Of two verdicts of one name the one that says what both do.
@@ -513,28 +530,41 @@ mod tests {
 
     #[test]
     fn readings_that_differ_leave_a_claim_open_and_missing_ones_do_not_count() {
-        let reading = |verdict: Verdict| ReadingAnswer {
+        let reading = |verdict: Verdict, point: Option<f64>| ReadingAnswer {
             reading: verdict.name().to_owned(),
-            point: None,
+            point,
             interval: None,
             runs: 3,
             note: None,
             verdict,
         };
-        let missing = || reading(Verdict::Missing { what: "all".to_owned() });
-        let yes = || reading(Verdict::Reproduced);
+        let common = |readings: &[ReadingAnswer]| common(readings, Threshold::Above(1.0));
+        let missing = || reading(Verdict::Missing { what: "all".to_owned() }, None);
+        let yes = || reading(Verdict::Reproduced, Some(2.0));
+        let no = || reading(Verdict::NotReproduced, Some(1.0));
         assert_eq!(common(&[missing(), yes(), yes()]), Verdict::Reproduced);
         assert_eq!(common(&[missing(), missing()]).name(), "missing");
-        let open = |needed| reading(Verdict::Inconclusive { why: "open".to_owned(), runs_needed: needed });
-        let told = common(&[yes(), reading(Verdict::NotReproduced), open(Some(9))]).reason();
+        let open = |runs_needed, point| {
+            reading(Verdict::Inconclusive { why: "open".to_owned(), runs_needed }, Some(point))
+        };
+        let told = common(&[yes(), no(), open(Some(9), 1.5)]).reason();
         let depends = "depends on the reading: reproduced: reproduced, ";
         assert_eq!(told, format!("{depends}not reproduced: not reproduced, inconclusive: inconclusive"));
+        let two_open = format!("{depends}inconclusive: inconclusive, inconclusive: inconclusive");
         assert_eq!(
-            common(&[yes(), open(Some(9)), open(Some(7))]).reason(),
-            format!(
-                "{depends}inconclusive: inconclusive, inconclusive: inconclusive; about 9 runs would decide"
-            )
+            common(&[yes(), open(Some(9), 1.5), open(Some(7), 1.2)]).reason(),
+            format!("{two_open}; about 9 runs would decide")
         );
-        assert_eq!(common(&[yes(), open(None)]).reason(), format!("{depends}inconclusive: inconclusive"));
+        assert_eq!(common(&[yes(), open(Some(9), 1.5), open(Some(7), 0.9)]).reason(), two_open);
+        assert_eq!(
+            common(&[no(), open(Some(9), 1.5)]).reason(),
+            "depends on the reading: not reproduced: not reproduced, inconclusive: inconclusive"
+        );
+        assert_eq!(common(&[open(Some(9), 1.5), open(Some(7), 1.2)]), open(Some(9), 0.0).verdict);
+        assert_eq!(common(&[open(Some(9), 1.5), open(Some(7), 0.9)]), open(None, 0.0).verdict);
+        assert_eq!(
+            common(&[yes(), open(None, 1.5)]).reason(),
+            format!("{depends}inconclusive: inconclusive")
+        );
     }
 }

@@ -58,9 +58,10 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
         cpu: HOSTILE.to_owned(),
         simd: "avx512".to_owned(),
         platform: "linux-x86_64".to_owned(),
-        expert_sha256: None,
-        networks_sha256: None,
-        data_sha256: None,
+        // Another for each run.
+        expert_sha256: Some(config.id().to_string()),
+        networks_sha256: Some(config.id().to_string()),
+        data_sha256: Some(config.id().to_string()),
     };
     write("provenance.toml", toml::to_string(&provenance).unwrap());
     if config.drol.is_some() && config.seed == 1 {
@@ -279,7 +280,12 @@ fn several_tasks_are_joined_and_a_missing_run_is_told() {
     assert!(lacking("aggregates.svg").contains("47/48 runs"));
     assert!(lacking("profiles.md").contains("TD3-DAI 23/24 (5 to 6 a task)"));
     assert!(lacking("final-scores.svg").contains("11/12 runs"));
-    assert!(lacking("report.html").contains("47 of 48 runs are recorded."));
+    let page = lacking("report.html");
+    assert!(page.contains("47 of 48 runs are recorded."));
+    assert!(
+        page.contains("id=\"program-1\"") && !page.contains("id=\"program-2\""),
+        "one program trained all"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! of a run are averaged before they come here, because they are not independent of each other.
 
 mod bootstrap;
+mod coverage;
 mod difference;
 mod estimate;
 mod interval;
@@ -15,6 +16,7 @@ pub use bootstrap::{
     CHUNK, Replicates, bootstrap, bootstrap_curve, bootstrap_drawing, bootstrap_sample, bootstrap_tasks,
     from_indices,
 };
+pub use coverage::{COVERAGE, Coverage};
 pub use difference::{Test, holm, mann_whitney, welch};
 pub use estimate::{
     mean, median, median_in_place, population_std, quantile_of_sorted, quantile_type7, sample_std,

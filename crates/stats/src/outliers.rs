@@ -28,9 +28,8 @@ pub struct IqrFilter {
 /// comparison (Tukey 1977; `k` is [`TUKEY_K`] as a rule). `None` of no values or with a NaN among them.
 ///
 /// With three values or fewer nothing can be dropped; with six, at most one on each side. The rule removes failed
-/// runs, not noise: show what it dropped and the estimate without it. It also narrows what follows: of six normal
-/// values, the nominal 95 % percentile interval of the median covers about 93 % before the rule and about 85 % after it
-/// (by simulation).
+/// runs, not noise: show what it dropped and the estimate without it. It also narrows what follows: see
+/// [`crate::COVERAGE`].
 #[must_use]
 pub fn iqr_filter(values: &[f64], k: f64) -> Option<IqrFilter> {
     let (q1, q3) = (quantile_type7(values, 0.25)?, quantile_type7(values, 0.75)?);
