@@ -1,6 +1,6 @@
 //! The last two checkpoints of a run.
 
-use crate::{Result, replace};
+use crate::{Result, replace, there};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,13 +40,15 @@ const HEADER: usize = 8 + 8 + 8 + 32;
 
 impl Checkpoints {
     /// Those of `folder`, which need not exist.
-    #[must_use]
-    pub fn open(folder: &Path) -> (Self, Found) {
+    ///
+    /// # Errors
+    /// If the disk does not hand out one that is there.
+    pub fn open(folder: &Path) -> Result<(Self, Found)> {
         let mut found = Found::default();
         let mut last = None;
         for (slot, name) in NAMES.iter().enumerate() {
             let path = folder.join(name);
-            let Ok(bytes) = fs::read(&path) else { continue };
+            let Some(bytes) = there("read", &path, fs::read(&path))? else { continue };
             match parse(&bytes) {
                 Ok((number, body)) => {
                     last = last.max(Some((number, slot)));
@@ -56,7 +58,7 @@ impl Checkpoints {
             }
         }
         found.good.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-        (Self { folder: folder.to_owned(), last }, found)
+        Ok((Self { folder: folder.to_owned(), last }, found))
     }
 
     /// Takes the one with `number` for the last: the next is written over the other.
@@ -121,17 +123,17 @@ mod tests {
     #[test]
     fn the_last_two_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut checkpoints, found) = Checkpoints::open(folder.path());
+        let (mut checkpoints, found) = Checkpoints::open(folder.path()).unwrap();
         assert!(found.good.is_empty() && found.damaged.is_empty());
         for i in 0..5u8 {
             checkpoints.write(&[i; 100]).unwrap();
         }
-        let (mut checkpoints, found) = Checkpoints::open(folder.path());
+        let (mut checkpoints, found) = Checkpoints::open(folder.path()).unwrap();
         assert_eq!(found.good, [(4, vec![4; 100]), (3, vec![3; 100])]);
         // Whoever goes on from the older one writes over the newer.
         checkpoints.go_on_from(3);
         checkpoints.write(b"other").unwrap();
-        let (_, found) = Checkpoints::open(folder.path());
+        let (_, found) = Checkpoints::open(folder.path()).unwrap();
         assert_eq!(found.good, [(4, b"other".to_vec()), (3, vec![3; 100])]);
     }
 
@@ -139,13 +141,13 @@ mod tests {
     #[test]
     fn no_damage_goes_unseen() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(folder.path());
+        let (mut checkpoints, _) = Checkpoints::open(folder.path()).unwrap();
         (0..2u8).for_each(|i| checkpoints.write(&[i; 300]).unwrap());
         let newest = folder.path().join(NAMES[1]);
         let whole = fs::read(&newest).unwrap();
         let check = |bytes: &[u8]| {
             fs::write(&newest, bytes).unwrap();
-            let (_, found) = Checkpoints::open(folder.path());
+            let (_, found) = Checkpoints::open(folder.path()).unwrap();
             assert_eq!((numbers(&found), found.damaged.len()), (vec![0], 1));
         };
         for i in 0..whole.len() {
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn another_version_is_told_from_damage() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(folder.path());
+        let (mut checkpoints, _) = Checkpoints::open(folder.path()).unwrap();
         checkpoints.write(b"body").unwrap();
         let path = folder.path().join(NAMES[0]);
         let whole = fs::read(&path).unwrap();
@@ -168,7 +170,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 3;
             fs::write(&path, bytes).unwrap();
-            assert_eq!(Checkpoints::open(folder.path()).1.damaged[0].what, expected);
+            assert_eq!(Checkpoints::open(folder.path()).unwrap().1.damaged[0].what, expected);
         }
     }
 
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut checkpoints, _) = Checkpoints::open(folder.path());
+        let (mut checkpoints, _) = Checkpoints::open(folder.path()).unwrap();
         (0..4u8).for_each(|i| checkpoints.write(&[i]).unwrap());
         let date = |name: &str, days: u64| {
             let file = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
@@ -185,7 +187,7 @@ mod tests {
         for (a, b) in [(1, 40_000), (40_000, 1)] {
             date(NAMES[0], a);
             date(NAMES[1], b);
-            assert_eq!(numbers(&Checkpoints::open(folder.path()).1), [3, 2]);
+            assert_eq!(numbers(&Checkpoints::open(folder.path()).unwrap().1), [3, 2]);
         }
     }
 }

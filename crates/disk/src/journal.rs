@@ -1,9 +1,11 @@
 //! Rows that only ever grow in number, appended as they come.
 
-use crate::{Result, at, remove, write_all};
+use crate::{Result, at, remove, there, write_all};
+use anyhow::{anyhow, bail};
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Numbered rows of float32 values in files of a folder, each file for `rows_a_file` of them, so that old rows can be
@@ -81,23 +83,27 @@ impl Journal {
     /// Goes back to `mark` and hands over all rows up to there, segment by segment: first row, number of rows, values.
     ///
     /// # Errors
-    /// If a segment is damaged or missing, in words; or as `take`.
+    /// [`crate::Error`] if the disk does not hand out what is there; another if a segment is damaged or missing; or as
+    /// `take`.
     pub fn read(
         &mut self,
         mark: Mark,
-        mut take: impl FnMut(u64, u64, &[f32]) -> std::result::Result<(), String>,
-    ) -> std::result::Result<(), String> {
-        let files = self.files();
+        mut take: impl FnMut(u64, u64, &[f32]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let files = self.files()?;
         if mark.bytes > 0 && !files.contains(&mark.file) {
-            return Err(format!("{}: it is not there", self.path(mark.file).display()));
+            bail!("{}: it is not there", self.path(mark.file).display());
         }
         for file in files.into_iter().filter(|file| *file <= mark.file) {
             let path = self.path(file);
-            let named = |what: &str| format!("{}: {what}", path.display());
+            let named = |what: &str| anyhow!("{}: {what}", path.display());
             let mut bytes = Vec::new();
             let length = if file == mark.file { mark.bytes } else { u64::MAX };
-            let read = File::open(&path).and_then(|input| input.take(length).read_to_end(&mut bytes));
-            read.map_err(|error| named(&error.to_string()))?;
+            at(
+                "read",
+                &path,
+                File::open(&path).and_then(|input| input.take(length).read_to_end(&mut bytes)),
+            )?;
             if file == mark.file && (bytes.len() as u64) < length {
                 return Err(named("it is cut off"));
             }
@@ -105,7 +111,7 @@ impl Journal {
             while !rest.is_empty() {
                 let segment = parse(rest).map_err(named)?;
                 let ([first, count, _], values) = (segment.numbers, segment.values());
-                take(first, count, &values).map_err(|what| named(&what))?;
+                take(first, count, &values).map_err(|what| named(&what.to_string()))?;
                 rest = &rest[segment.length..];
             }
         }
@@ -118,7 +124,7 @@ impl Journal {
     /// # Errors
     /// If the disk does not do it.
     pub fn cut(&self) -> Result<()> {
-        self.files()
+        self.files()?
             .into_iter()
             .filter(|file| *file > self.mark.file)
             .try_for_each(|file| remove(&self.path(file)))
@@ -130,16 +136,19 @@ impl Journal {
     /// If the disk does not do it.
     pub fn forget(&self, row: u64) -> Result<()> {
         let old = |file: &u64| *file < row / self.rows_a_file;
-        self.files().into_iter().filter(old).try_for_each(|file| remove(&self.path(file)))
+        self.files()?.into_iter().filter(old).try_for_each(|file| remove(&self.path(file)))
     }
 
     /// The numbers of the files, in order.
-    fn files(&self) -> Vec<u64> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(std::result::Result::ok);
-        let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".journal")?.parse().ok();
-        let mut files: Vec<u64> = entries.filter_map(number).collect();
+    fn files(&self) -> Result<Vec<u64>> {
+        let names = |entries: fs::ReadDir| {
+            entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<OsString>>>()
+        };
+        let found = there("list", &self.folder, fs::read_dir(&self.folder).and_then(names))?;
+        let number = |name: OsString| name.to_str()?.strip_suffix(".journal")?.parse().ok();
+        let mut files: Vec<u64> = found.into_iter().flatten().filter_map(number).collect();
         files.sort_unstable();
-        files
+        Ok(files)
     }
 }
 
@@ -181,7 +190,7 @@ fn digest(segment: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn rows(journal: &mut Journal, mark: Mark) -> std::result::Result<Vec<(u64, Vec<f32>)>, String> {
+    fn rows(journal: &mut Journal, mark: Mark) -> anyhow::Result<Vec<(u64, Vec<f32>)>> {
         let mut rows = Vec::new();
         journal.read(mark, |first, _, values| {
             rows.push((first, values.to_vec()));

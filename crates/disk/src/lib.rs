@@ -45,6 +45,14 @@ fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T> 
     result.map_err(|source| Error { action, path: path.to_owned(), source })
 }
 
+/// What was read, if it is there.
+fn there<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => at(action, path, result).map(Some),
+    }
+}
+
 /// Puts `bytes` at `path`, in place of what was there: after a crash at any moment, one or the other is there whole.
 ///
 /// # Errors

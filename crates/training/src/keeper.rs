@@ -1,7 +1,7 @@
 //! Checkpoints: when one is due, what is in it, and which one a run goes on from.
 
 use crate::session::Session;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use disk::{Checkpoints, Journal, Mark};
 use state::Archive;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Keeper {
         note: &mut dyn FnMut(String),
     ) -> Result<(Self, Session<'a>)> {
         let mut session = make()?;
-        let (checkpoints, found) = Checkpoints::open(folder);
+        let (checkpoints, found) = Checkpoints::open(folder)?;
         let mut keeper = Self {
             folder: folder.to_owned(),
             every,
@@ -66,6 +66,8 @@ impl Keeper {
                     note(format!("goes on from its checkpoint at step {}", session.t));
                     return Ok((keeper, session));
                 }
+                // It may be a whole one that the disk does not hand out now.
+                Err(error) if error.is::<disk::Error>() => return Err(error),
                 Err(error) => {
                     note(format!("checkpoint {number} cannot be used: {error:#}"));
                     session = make()?;
@@ -76,7 +78,7 @@ impl Keeper {
         if !is_new {
             note("starts afresh".to_owned());
             disk::remove(folder)?;
-            keeper.checkpoints = Checkpoints::open(folder).0;
+            keeper.checkpoints = Checkpoints::open(folder)?.0;
         }
         keeper.count_start(note);
         Ok((keeper, session))
@@ -88,10 +90,7 @@ impl Keeper {
             let mut mark = Mark::default();
             mark_state(&mut mark, archive)?;
             let replay = &mut session.replay;
-            let take = |first, count, values: &[f32]| {
-                replay.take_settled(first, count, values).map_err(|error| error.to_string())
-            };
-            self.journal.read(mark, take).map_err(|what| anyhow!("{what}"))?;
+            self.journal.read(mark, |first, count, values| replay.take_settled(first, count, values))?;
             archive.group("replay", |archive| replay.state(archive))
         })?;
         (self.written, self.last_settled) = (session.replay.settled(), session.replay.settled());

@@ -438,7 +438,7 @@ fn whatever_stands_behind_a_right_checksum_is_refused_or_used() {
     let config = config("InvertedPendulum-v5", 0);
     let folder = Folder::new(None);
     folder.train(&config, 60, |t| if t == 130 { Order::Drop } else { Order::GoOn });
-    let (_, mut found) = disk::Checkpoints::open(&folder.checkpoints());
+    let (_, mut found) = disk::Checkpoints::open(&folder.checkpoints()).unwrap();
     let body = found.good.swap_remove(0).1;
     let journal = fs::read(folder.checkpoints().join("0.journal")).unwrap();
     let stream = &mut Stream::new(2, "behind");
@@ -447,7 +447,7 @@ fn whatever_stands_behind_a_right_checksum_is_refused_or_used() {
         fs::remove_dir_all(folder.checkpoints()).unwrap();
         fs::create_dir(folder.checkpoints()).unwrap();
         fs::write(folder.checkpoints().join("0.journal"), &journal).unwrap();
-        disk::Checkpoints::open(&folder.checkpoints()).0.write(&other(&body, stream)).unwrap();
+        disk::Checkpoints::open(&folder.checkpoints()).unwrap().0.write(&other(&body, stream)).unwrap();
 
         let (record, checkpoints) = (folder.record(), folder.checkpoints());
         let checkpointed = Some((checkpoints.as_path(), Every::Steps(2)));
@@ -549,7 +549,7 @@ fn a_checkpoint_of_another_program_is_refused() {
     let folder = Folder::new(None);
     folder.train(&config, 60, |t| if t == 130 { Order::Drop } else { Order::GoOn });
     // The same bytes with another program's hash, and the checksum of that.
-    let (mut checkpoints, found) = disk::Checkpoints::open(&folder.checkpoints());
+    let (mut checkpoints, found) = disk::Checkpoints::open(&folder.checkpoints()).unwrap();
     let needle = b"binary_sha256 = \"";
     for (_, body) in found.good.iter().rev() {
         let mut body = body.clone();
@@ -560,5 +560,30 @@ fn a_checkpoint_of_another_program_is_refused() {
     let (_, notes) = folder.train(&config, 60, |_| Order::GoOn);
     assert!(notes[0].contains("it was made with another program (otherprogram instead of "), "{notes:?}");
     assert_eq!(notes.last().unwrap(), "starts afresh");
+    assert!(folder.files() == expected);
+}
+
+/// What the disk does not hand out for a moment is not lost: the run fails as one to try again, and goes on later.
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_kept() {
+    let config = config("InvertedPendulum-v5", 0);
+    let expected = undisturbed(&config, None).1;
+    let folder = Folder::new(None);
+    folder.train(&config, 60, |t| if t == 130 { Order::Drop } else { Order::GoOn });
+    for name in ["a.checkpoint", "b.checkpoint", "0.journal"] {
+        // A folder in the file's place cannot be read as one.
+        let (file, kept) = (folder.checkpoints().join(name), folder.checkpoints().join("kept"));
+        fs::rename(&file, &kept).unwrap();
+        fs::create_dir(&file).unwrap();
+        let (record, checkpoints) = (folder.record(), folder.checkpoints());
+        let checkpointed = Some((checkpoints.as_path(), Every::Steps(60)));
+        let place = Place { record: &record, checkpoints: checkpointed, needed: None, data: None };
+        let error = train(&config, &place, |_| {}, |_| Order::GoOn).unwrap_err();
+        assert!(error.is::<disk::Error>() && error.to_string().contains(name), "{error:#}");
+        fs::remove_dir(&file).unwrap();
+        fs::rename(&kept, &file).unwrap();
+    }
+    let (_, notes) = folder.train(&config, 60, |_| Order::GoOn);
+    assert_eq!(notes, ["goes on from its checkpoint at step 120"]);
     assert!(folder.files() == expected);
 }
