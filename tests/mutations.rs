@@ -232,7 +232,7 @@ fn the_corpus_is_what_is_written() {
     for (name, body) in bodies {
         files.insert(format!("archive/{name}.safetensors"), body.clone());
     }
-    let (mut checkpoints, _) = Checkpoints::open(folder.path());
+    let (mut checkpoints, _) = Checkpoints::open(folder.path()).unwrap();
     for ((name, body), file) in bodies.into_iter().zip(["a", "b", "a"]) {
         checkpoints.write(body).unwrap();
         let written = fs::read(at(&format!("{file}.checkpoint"))).unwrap();

@@ -24,10 +24,14 @@ fn a_flipped_digit_in_a_record_makes_the_report_stale() {
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");
     copy(&root.join("results"), &results);
+    let figures = folder.path().join("figures");
+    copy(&root.join("figures/dai/quick"), &figures.join("dai/quick"));
     let check = || {
         let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["report", "--paper", "dai", "--profile", "quick", "--check", "--results"])
             .arg(&results)
+            .arg("--figures")
+            .arg(&figures)
             .current_dir(root)
             .output()
             .unwrap();
@@ -61,4 +65,9 @@ fn a_flipped_digit_in_a_record_makes_the_report_stale() {
         fs::write(&path, before).unwrap();
     }
     assert_eq!(check().0, Some(0), "restored");
+
+    // Such as an earlier protocol would have left.
+    fs::write(figures.join("dai/quick/sweep.svg"), "<svg/>").unwrap();
+    let (code, told) = check();
+    assert!(code == Some(4) && told.contains("drawn by nothing") && told.contains("sweep.svg"), "{told}");
 }

@@ -312,7 +312,7 @@ fn write_record(store: &Store, config: &RunConfig) {
 pub fn checkpoint(bytes: &[u8]) -> bool {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.checkpoint"), bytes).unwrap();
-    let (_, found) = Checkpoints::open(folder.path());
+    let (_, found) = Checkpoints::open(folder.path()).unwrap();
     assert_eq!(found.good.len() + found.damaged.len(), 1);
     for (_, body) in &found.good {
         let _ = archive(body);

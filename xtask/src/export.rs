@@ -6,7 +6,6 @@ use anyhow::Result;
 use diagnostics::BadInput;
 use report::export::{csv, evaluations, parquet, tensorboard};
 use report::study::Study;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn export(args: &ExportArgs) -> Result<u8> {
@@ -29,7 +28,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<u8> {
     };
     for (path, content) in &files {
         write(path, content).map_err(|error| {
-            BadInput::new(format!("cannot write {}: {error}", path.display()))
+            BadInput::new(error.to_string())
                 .help("name another place with --output; csv and parquet are a file, tensorboard is a folder")
         })?;
     }
@@ -46,13 +45,9 @@ pub(crate) fn export(args: &ExportArgs) -> Result<u8> {
     Ok(exit::INCOMPLETE)
 }
 
-/// Writes aside, then renames: what was there stays whole until the new file is.
-fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {
+fn write(path: &Path, content: &[u8]) -> disk::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        disk::create_folder(folder)?;
     }
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    fs::write(&aside, content)?;
-    fs::rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
+    disk::scratch(path, content)
 }

@@ -29,13 +29,19 @@ pub(crate) fn report(args: &ReportArgs) -> Result<u8> {
     let study = Study::load(&chosen.experiment, &args.which.profile, &chosen.store)?;
     let folder = args.which.figures(args.figures.as_ref())?;
     let files = files::render(&study)?;
-    let stale = files::stale(&folder, &files);
-    if stale.is_empty() {
+    let (stale, left_over) = (files::stale(&folder, &files), files::left_over(&folder, &files));
+    if stale.is_empty() && left_over.is_empty() {
         say(format!("{} files in {} are fresh", files.len(), folder.display()));
         return Ok(exit::FINE);
     }
-    eprintln!("stale in {}: {}", folder.display(), stale.join(", "));
-    eprintln!("  help: `{}`", args.which.command("report", args.figures.as_ref()));
+    if !stale.is_empty() {
+        eprintln!("stale in {}: {}", folder.display(), stale.join(", "));
+        eprintln!("  help: `{}`", args.which.command("report", args.figures.as_ref()));
+    }
+    if !left_over.is_empty() {
+        eprintln!("drawn by nothing in {}: {}", folder.display(), left_over.join(", "));
+        eprintln!("  help: remove what is left from an earlier protocol");
+    }
     Ok(exit::CHECK_FAILED)
 }
 

@@ -3,7 +3,7 @@
 use crate::Weights;
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
-use nn::{Head, Mlp};
+use nn::{Head, Mlp, Unit};
 
 /// A frozen deterministic policy.
 #[derive(Clone, Debug)]
@@ -41,6 +41,12 @@ impl Actor {
         let theta = theta_from_weights(&mlp, |_, name| name.to_owned(), weights)?;
         let theta = Tensor::from_vec(theta.clone(), theta.len(), device)?;
         Ok(Self { mlp, theta, action_limit })
+    }
+
+    /// The same weights with another hidden unit than ReLU: what unit they were trained with, they do not say.
+    #[must_use]
+    pub fn units(self, unit: Unit) -> Self {
+        Self { mlp: self.mlp.units(unit), ..self }
     }
 
     /// The policy of what an agent published ([`crate::Agent::publish`]): its arrays `actor.…`.

@@ -184,6 +184,12 @@ impl Iql {
         &self.config
     }
 
+    /// The hidden unit of all its networks.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.config.unit
+    }
+
     pub(crate) fn device(&self) -> &Device {
         &self.device
     }

@@ -16,9 +16,13 @@ use streams::Stream;
 const DIMS: (usize, usize) = (3, 2);
 
 fn iql(seed: u64) -> Iql {
+    iql_of(Unit::Relu, seed)
+}
+
+fn iql_of(unit: Unit, seed: u64) -> Iql {
     let config = IqlConfig {
         hidden: vec![16, 16],
-        unit: Unit::Relu,
+        unit,
         layer_norm: false,
         learning_rate: 3e-3,
         policy_decay: None,
@@ -59,6 +63,19 @@ fn published() -> Weights {
 
 fn offline(published: &Weights) -> Actor {
     Actor::from_published(published, DIMS, 1.0, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn the_frozen_policy_is_the_offline_one_whatever_its_units() {
+    for unit in [Unit::Relu, Unit::Gelu, Unit::Swish] {
+        let mut iql = iql_of(unit, 9);
+        let frozen = offline(&iql.publish().unwrap()).units(iql.unit());
+        let s = [0.5, -1.0, 2.0];
+        let (mut ours, mut theirs) = ([0.0; 2], [0.0; 2]);
+        frozen.act(&s, &mut ours).unwrap();
+        iql.act(&s, &mut theirs).unwrap();
+        assert_eq!(ours, theirs, "{unit:?}");
+    }
 }
 
 /// PEX as it starts after an offline run.

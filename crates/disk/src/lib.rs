@@ -58,7 +58,8 @@ fn there<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<
 /// # Errors
 /// If the disk does not take it; what was there is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    rename(&write_aside(path, bytes, true)?, path)
+    let aside = write_aside(path, bytes, true)?;
+    rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
 }
 
 /// As [`replace`], for what can be made again: a power failure may lose it.
@@ -67,7 +68,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// If the disk does not take it.
 pub fn scratch(path: &Path, bytes: &[u8]) -> Result<()> {
     let aside = write_aside(path, bytes, false)?;
-    at("write", path, fallible(|| fs::rename(&aside, path)))
+    at("write", path, fallible(|| fs::rename(&aside, path))).inspect_err(|_| drop(fs::remove_file(&aside)))
 }
 
 fn write_aside(path: &Path, bytes: &[u8], sync: bool) -> Result<PathBuf> {
@@ -97,7 +98,8 @@ fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 /// If the disk does not do it.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     at("write", to, fallible(|| fs::rename(from, to)))?;
-    sync_folder(to.parent().unwrap_or(to))
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder(folder.unwrap_or(Path::new(".")))
 }
 
 /// Has the names in `folder` on disk.

@@ -6,7 +6,6 @@ mod tensorboard;
 
 use crate::study::Study;
 use anyhow::Result;
-use std::fmt::Write as _;
 
 /// One evaluation of the learner's own policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,11 +46,13 @@ pub fn evaluations(study: &Study) -> Vec<Evaluation> {
 /// Long CSV, as `stats` reads it. Scores are written so that they read back to the same bits.
 #[must_use]
 pub fn csv(evaluations: &[Evaluation]) -> Vec<u8> {
-    let mut text = "algorithm,task,seed,step,score\n".to_owned();
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let mut write = |row: [&str; 5]| out.write_record(row).expect("a vector takes all");
+    write(["algorithm", "task", "seed", "step", "score"]);
     for Evaluation { algorithm, task, seed, step, score } in evaluations {
-        writeln!(text, "{algorithm},{task},{seed},{step},{score}").expect("a string takes all");
+        write([algorithm, task, &seed.to_string(), &step.to_string(), &score.to_string()]);
     }
-    text.into_bytes()
+    out.into_inner().expect("a vector takes all")
 }
 
 /// A Parquet file of the same columns: two of strings, two of 64-bit integers, one of doubles.
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn csv_reads_back_to_the_same_bits() {
         let evaluation = |seed, step, score| Evaluation {
-            algorithm: "td3".to_owned(),
+            algorithm: "td3, \"new\"".to_owned(),
             task: "Ant-v5".to_owned(),
             seed,
             step,
@@ -102,10 +103,10 @@ mod tests {
         ];
         let curves = parse_curves("e.csv", csv(&evaluations).as_slice()).unwrap();
         let [curve] = &curves[..] else { panic!("{curves:?}") };
-        assert_eq!((curve.algorithm.as_str(), curve.task.as_str()), ("td3", "Ant-v5"));
+        assert_eq!((curve.algorithm.as_str(), curve.task.as_str()), ("td3, \"new\"", "Ant-v5"));
         assert_eq!(curve.evaluations[&0], [scores[0], scores[2]]);
         assert_eq!(curve.evaluations[&5], [scores[1], scores[3]]);
         let files: Vec<String> = tensorboard(&evaluations).into_iter().map(|(path, _)| path).collect();
-        assert_eq!(files[1], "Ant-v5/td3/seed1/events.out.tfevents.0.reprise");
+        assert_eq!(files[1], "Ant-v5/td3, \"new\"/seed1/events.out.tfevents.0.reprise");
     }
 }

@@ -101,3 +101,13 @@ pub fn stale(folder: &Path, files: &[File]) -> Vec<String> {
     let fresh = |(name, content): &&File| fs::read(folder.join(name)).is_ok_and(|old| old == *content);
     files.iter().filter(|file| !fresh(file)).map(|(name, _)| name.clone()).collect()
 }
+
+/// The names of what lies in `folder` and is none of `files`: drawn once, and by nothing now.
+#[must_use]
+pub fn left_over(folder: &Path, files: &[File]) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| files.iter().all(|(drawn, _)| drawn != name)).collect();
+    names.sort();
+    names
+}

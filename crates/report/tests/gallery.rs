@@ -20,9 +20,9 @@ fn the_gallery_is_fresh() {
     for (name, _) in drawn.iter().filter(|(name, _)| name.ends_with(".svg") || name.ends_with(".csv")) {
         assert!(readme.contains(&format!("({name})")), "README.md does not tell of {name}");
     }
-    let known = |name: &str| name == "README.md" || drawn.iter().any(|(drawn, _)| drawn == name);
-    for entry in fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(known(&name), "figures/gallery/{name} is drawn by nothing");
-    }
+    assert_eq!(
+        report::files::left_over(&folder, &drawn),
+        ["README.md"],
+        "figures/gallery/: drawn by nothing"
+    );
 }

@@ -69,7 +69,8 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
             let settings = config.pex.as_ref().context("the configuration has no `[pex]`")?;
             let (mut online, networks) = (iql()?, networks()?);
             online.load_values(&networks)?;
-            let offline = Actor::from_published(&networks, dims, limit, &device)?;
+            // Both runs have the same `[iql]`.
+            let offline = Actor::from_published(&networks, dims, limit, &device)?.units(online.unit());
             let online = Online::Iql(Box::new(online));
             Ok(Box::new(Pex::new(online, offline, pex_config(settings), config.seed)))
         }
