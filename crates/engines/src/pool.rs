@@ -248,13 +248,19 @@ mod tests {
     #[test]
     fn a_silent_job_is_killed_with_all_that_it_started_and_a_slow_one_is_not() {
         let jobs = Jobs::new(&[
-            ("sleep 1000 & sleep 1001", None),
+            ("sleep 1000 & echo pid $!; sleep 1001", None),
             ("for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done", None),
         ]);
         let (outcomes, lines) = jobs.outcomes(2, Duration::from_millis(600), 2);
         let hung = failed("killed after 0 s without a word, the last of 2 tries", 2);
         assert_eq!(outcomes, [hung, Outcome::Done]);
-        assert_eq!(lines.len(), 6);
+        let started: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("pid ")).collect();
+        assert_eq!((lines.len(), started.len()), (8, 2));
+        for pid in started {
+            // Nobody may have asked yet how it ended.
+            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            assert!(state.is_empty() || state.contains(") Z "), "{state}");
+        }
     }
 
     #[test]

@@ -170,34 +170,32 @@ impl<'a> Slurm<'a> {
             array: Some(&array),
             after: &after,
         };
-        let id = match self.client.submit(&request, &script) {
-            Ok(id) => id,
-            // An answer that got lost is no reason to submit it twice.
-            Err(_) if self.client.has(&batch.name) => "of unknown number".to_owned(),
-            Err(error) => {
+        let submitted = self.client.submit(&request, &script);
+        // An answer that got lost is no reason to submit it twice.
+        let id =
+            submitted.or_else(|error| self.client.id_of(&batch.name).ok_or(error)).inspect_err(|_| {
                 let _ = disk::remove(&batch.folder);
-                return Err(error);
-            }
-        };
-        self.note(&batch.folder, &id)?;
+            })?;
         said.push(format!(
             "Slurm job {id}: {} runs; what they print: {}",
             jobs.len(),
             batch.folder.display()
         ));
+        // Nothing but people reads it.
+        said.extend(self.note(&batch.folder, &id).err().map(|error| error.to_string()));
         self.batches.push(batch);
         self.has_submitted = true;
         Ok(id)
     }
 
     /// Notes for people which job it became.
-    fn note(&self, folder: &Path, id: &str) -> Result<()> {
+    fn note(&self, folder: &Path, id: &str) -> disk::Result<()> {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let text = format!(
             "# Hints: a controller may lose ids, and give them out again.\njob = {id:?}\ncluster = {:?}\nsubmitted = {at}\n",
             self.client.cluster
         );
-        Ok(disk::replace(&folder.join("submitted.toml"), text.as_bytes())?)
+        disk::replace(&folder.join("submitted.toml"), text.as_bytes())
     }
 
     /// Compares what is there with what should be.

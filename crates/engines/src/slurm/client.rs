@@ -64,9 +64,11 @@ impl Client {
         Ok(call("squeue", &arguments, "")?.lines().filter_map(task).collect())
     }
 
-    /// Whether a job of this name is in the queue, as far as Slurm answers.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.tasks().is_ok_and(|tasks| tasks.iter().any(|task| task.name == name))
+    /// The id of the job of this name, if it is in the queue, as far as Slurm answers.
+    pub(super) fn id_of(&self, name: &str) -> Option<String> {
+        let task = self.tasks().ok()?.into_iter().find(|task| task.name == name)?;
+        // A task's is the array's and its index.
+        Some(task.id.split('_').next().unwrap_or_default().to_owned())
     }
 
     /// Submits it; returns its id.
