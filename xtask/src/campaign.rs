@@ -178,7 +178,7 @@ impl Campaign {
     /// Each run's worker process. `memory` is what it may ask for, in bytes, unless the campaign says.
     pub(crate) fn workers(&self, store: &Store, memory: u64) -> Result<Vec<Command>> {
         let known_hashes = training::known_hashes()?;
-        let memory = self.memory.map_or(memory, |gib| gib << 30).to_string();
+        let memory = self.memory.map_or(memory, |gib| gib.saturating_mul(1 << 30)).to_string();
         let worker = |wanted: &Wanted| {
             // This very program, even where its file has been built anew since.
             let mut command = Command::new("/proc/self/exe");

@@ -4,7 +4,7 @@ use crate::args::WorkerArgs;
 use crate::campaign::StandIn;
 use crate::{exit, say};
 use anyhow::{Context, Result};
-use experiment::{Locked, Progress, RunConfig, Store};
+use experiment::{Device, Locked, Progress, RunConfig, Store};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::Read;
 use std::sync::Arc;
@@ -21,11 +21,14 @@ const NOTE_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) fn worker(args: &WorkerArgs) -> Result<u8> {
     disk::fault::arm("worker");
     let stop = when_stdin_closes();
-    let limit = Rlimit { current: Some(args.memory), maximum: Some(args.memory) };
-    setrlimit(Resource::As, limit).context("failed to limit this worker's memory")?;
     let file = args.config.display().to_string();
     let text = std::fs::read_to_string(&args.config).with_context(|| format!("failed to read {file}"))?;
     let config = RunConfig::parse(&file, &text)?;
+    // CUDA reserves more addresses than any machine has memory.
+    if config.device == Device::Cpu {
+        let limit = Rlimit { current: Some(args.memory), maximum: Some(args.memory) };
+        setrlimit(Resource::As, limit).context("failed to limit this worker's memory")?;
+    }
     let store = Store::open(&args.results, &args.paper)?;
     let result = train(args, &config, &store, &stop);
     match result {

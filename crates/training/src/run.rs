@@ -97,6 +97,7 @@ pub(crate) fn to_the_end<'a>(
     mut order: impl FnMut(u64) -> Order,
 ) -> Result<Option<(Session<'a>, u64)>> {
     let make = || Session::new(config, place);
+    let warned_before = mujoco::warnings().count;
     let (mut keeper, mut session) = match place.checkpoints {
         Some((folder, every)) => {
             let (keeper, session) = Keeper::open(folder, every, &make, &mut |note| tell(News::Note(note)))?;
@@ -137,6 +138,12 @@ pub(crate) fn to_the_end<'a>(
         if order != Order::GoOn {
             return Ok(None);
         }
+    }
+    let mujoco::Warnings { count, last } = mujoco::warnings();
+    if count > warned_before {
+        // As with Gymnasium, which has it in a log of its own: what the simulator sets back goes on.
+        let last = last.unwrap_or_default();
+        tell(News::Note(format!("MuJoCo warned {} times, last: {last}", count - warned_before)));
     }
     Ok(Some((session, keeper.map_or(0, |keeper| keeper.starts_before()))))
 }
