@@ -120,7 +120,9 @@ fn print(study: &Study, answers: &[Answer]) {
     }
     show(&tables::online(study));
     show(&tables::experts(study));
-    show(&tables::verdicts(answers).without("note"));
+    let answered: Vec<Answer> =
+        answers.iter().filter(|answer| !matches!(answer.verdict, Verdict::Missing { .. })).cloned().collect();
+    show(&tables::verdicts(&answered).without("note"));
     for answer in answers {
         say(format!("{:15} {}", answer.verdict.name(), answer.statement));
         let reason = answer.verdict.reason();
