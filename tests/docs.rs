@@ -86,6 +86,10 @@ fn generated(arguments: &[String]) -> Vec<String> {
     if let Some(flag) = short.iter().position(|argument| argument == "--episodes") {
         "1".clone_into(&mut short[flag + 1]);
     }
+    // The user's own folder of data is none of a test's.
+    if !short.iter().any(|argument| argument == "--data-dir") {
+        short.extend(["--data-dir", "datasets"].map(str::to_owned));
+    }
     short
 }
 

@@ -29,7 +29,7 @@ fn clean(checkout: &Checkout, more: &[&str]) -> Output {
 fn a_failed_run_is_told_with_what_runs_it_again() {
     let checkout = Checkout::new();
     let only =
-        ["--only", "arm=fine,error,hang", "--patience", "1", "--tries", "1", "--checkpoint-every", "0"];
+        ["--only", "arm=fine,error,hang", "--patience", "5", "--tries", "1", "--checkpoint-every", "0"];
     assert_eq!(checkout.call("reproduce", "faults", &only).status.code(), Some(5));
 
     let output = checkout.call("status", "faults", &["--json"]);
@@ -99,6 +99,34 @@ fn a_stopped_run_is_not_a_missing_one() {
     runner.kill().unwrap();
     runner.wait().unwrap();
     wait("stopped");
+}
+
+/// A worker may have no runner: a task of Slurm's, or a printed command.
+#[test]
+fn what_a_worker_is_at_is_not_cleaned_away() {
+    let checkout = Checkout::new();
+    let printed = checkout.call("reproduce", "long", &["--engine", "commands"]);
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let line = format!("exec {}", printed.lines().next().unwrap());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &line]).current_dir(checkout.path("")).stderr(std::process::Stdio::null());
+    let mut worker = Runner::start(shell.stdout(std::process::Stdio::null()));
+    let state = || json(&checkout.call("status", "long", &["--json"]))["runs"][0].clone();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while state()["state"] != "running" {
+        assert!(Instant::now() < deadline, "{}", state());
+    }
+    let id = state()["id"].as_str().unwrap().to_owned();
+    let left = clean(&checkout, &["--unfinished"]);
+    let named = |left: &Output| String::from_utf8_lossy(&left.stdout).contains(&id);
+    assert!(left.status.success() && !named(&left), "{}", stderr(&left));
+    assert_eq!(state()["state"], "running");
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    while state()["state"] == "running" {
+        assert!(Instant::now() < deadline, "{}", state());
+    }
+    assert!(named(&clean(&checkout, &["--unfinished"])));
 }
 
 /// Nine of ten runs recorded, some failed, the others missing: made-up records, read as real ones are.

@@ -44,8 +44,12 @@ struct Server {
 }
 
 impl Server {
-    /// Starts `wanted` on one core, `core` of those there are: some libraries take no other word for it.
+    /// Starts `wanted` on one core, the one numbered `core` of those that this process may use: some libraries take no other word for it.
     fn start(wanted: &Command, core: usize) -> Result<Self> {
+        let allowed =
+            rustix::thread::sched_getaffinity(None).context("failed to ask for this process's cores")?;
+        let core = (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).nth(core);
+        let core = core.context("there are fewer cores than contestants at a time")?;
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", &core.to_string()]).arg(wanted.get_program()).args(wanted.get_args());
         for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {

@@ -347,14 +347,17 @@ struct Inspected<'a> {
 
 fn inspect(file: &str, places: &PlacesArgs, json: bool) -> Result<()> {
     let open = Open::new(places)?;
-    for path in files(file, &open)? {
-        let report = datasets::inspect(&path)?;
-        let set = open.manifest.by_content(report.size, &report.sha256).map(|published| &published.set[..]);
-        if json {
-            say_json(&Inspected { set, report: &report })?;
-        } else {
-            say(describe(&report, set));
-        }
+    let reports =
+        files(file, &open)?.iter().map(|path| datasets::inspect(path)).collect::<Result<Vec<_>, _>>()?;
+    let set = |report: &Report| {
+        open.manifest.by_content(report.size, &report.sha256).map(|published| &published.set[..])
+    };
+    let inspected: Vec<Inspected<'_>> =
+        reports.iter().map(|report| Inspected { set: set(report), report }).collect();
+    match &inspected[..] {
+        [one] if json => return say_json(one),
+        all if json => return say_json(&all),
+        all => all.iter().for_each(|Inspected { set, report }| say(describe(report, *set))),
     }
     Ok(())
 }

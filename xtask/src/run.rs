@@ -15,7 +15,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     let plan = Campaign::read(&args.plan)?;
     let count = plan.runs.len();
     if args.index >= count {
-        let found = format!("{} has no run {}: expected 0 to {}", args.plan.display(), args.index, count - 1);
+        let found = format!("{} has no run {}: it has {count}, from 0 on", args.plan.display(), args.index);
         return Err(BadInput::new(found).into());
     }
     let campaign = plan.only(&[args.index]);

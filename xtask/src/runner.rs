@@ -11,6 +11,7 @@ use diagnostics::{BadInput, quoted};
 use engines::{Engine, Event, Outcome, Pool, Slurm};
 use experiment::{Cell, Plan, RunConfig, State, Status, Store};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -43,8 +44,7 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
     if how.engine == EngineKind::Local {
         training::device(missing[0].config.device)?;
     }
-    // Fetched once here, not by every worker at a time; and where it cannot be had, nothing is started.
-    envs::make(missing[0].config.environment())?;
+    fetch_environments(missing.iter().map(|cell| &cell.config))?;
     // Before the lock: what stand-ins are made with may be a run of this paper.
     let (files, made) = sets::files(chosen, &missing, &how.workers)?;
     if !made.is_complete() {
@@ -64,6 +64,13 @@ pub(crate) fn run(chosen: &Chosen, plan: &Plan, how: &How, report: &[String]) ->
         EngineKind::Slurm => with_slurm(&campaign, store, how, lines, report),
         EngineKind::Commands => print_commands(&campaign, store),
     }
+}
+
+/// Has what the environments of `runs` are made of fetched: once here, not by every worker at a time; and where it cannot
+/// be had, nothing is started.
+pub(crate) fn fetch_environments<'a>(runs: impl Iterator<Item = &'a RunConfig>) -> Result<()> {
+    let environments: BTreeSet<&str> = runs.map(RunConfig::environment).collect();
+    environments.into_iter().try_for_each(|environment| envs::make(environment).map(drop))
 }
 
 /// A flag that Ctrl-C and SIGTERM set.

@@ -96,8 +96,7 @@ pub(crate) fn place(recipe: &Recipe, places: &Places) -> Result<PathBuf> {
 
 /// Whether a stand-in is there and was made by this recipe.
 pub(crate) fn has(recipe: &Recipe, file: &Path) -> bool {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".toml");
+    let beside = datasets::side_car_of(file);
     let side_car =
         std::fs::read_to_string(beside).ok().and_then(|text| toml::from_str::<SideCar>(&text).ok());
     side_car.is_some_and(|side_car| {
@@ -205,7 +204,7 @@ impl Workshop<'_> {
         let stand_ins = behaviours.iter().map(stand_in).collect::<Result<_>>()?;
         let place = (&self.experiment.paper[..], work.as_path());
         let campaign = Campaign::of_stand_ins(stand_ins, place, &store, self.workers)?;
-        envs::make(campaign.runs[0].config.environment())?;
+        runner::fetch_environments(campaign.runs.iter().map(|run| &run.config))?;
         runner::locally(&campaign, &store, self.workers.count(), stop)
     }
 

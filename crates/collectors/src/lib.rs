@@ -179,10 +179,21 @@ impl Script {
             Layout::D4rl => collected.rows.write_d4rl(path, false, provenance),
             Layout::Ogbench => {
                 let beside = validation_file(path);
+                // Which nobody named: what others put there stays.
+                let ours = datasets::side_car_of(&beside);
+                if beside.exists() && !ours.exists() {
+                    let what = format!(
+                        "{} is there, and nothing beside it says that it was made here",
+                        beside.display()
+                    );
+                    return Err(BadInput::new(what)
+                        .help("remove it, or write to a file of another name")
+                        .into());
+                }
                 match &collected.validation {
                     Some(validation) => validation.write_ogbench(&beside, provenance)?,
                     // One of an earlier, larger set.
-                    None => drop(std::fs::remove_file(beside)),
+                    None => [&beside, &ours].into_iter().try_for_each(|path| disk::remove(path))?,
                 }
                 // Last, as it is what others look for.
                 collected.rows.write_ogbench(path, provenance)

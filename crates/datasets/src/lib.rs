@@ -20,6 +20,6 @@ pub use array::{Array, Dtype, Values};
 pub use inspect::{ArrayReport, Report, Spread, inspect};
 pub use manifest::{Manifest, Published};
 pub use places::{Found, Known, Places};
-pub use record::{Extra, MinariAbout, Recorder, Step};
+pub use record::{Extra, MinariAbout, Recorder, Step, side_car_of};
 pub use replay::{Drawn, Replay, Transition};
 pub use source::{Info, Layout, Source};

@@ -423,9 +423,7 @@ impl Recorder {
             returns: Spread::of(&self.returns()),
             provenance,
         };
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".toml");
-        put(Path::new(&beside), toml::to_string(&side_car)?.as_bytes())?;
+        put(&side_car_of(path), toml::to_string(&side_car)?.as_bytes())?;
         disk::rename(&aside, path).map_err(|error| BadInput::new(error.to_string()).into())
     }
 }
@@ -475,4 +473,11 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> BadInput {
     BadInput::new(format!("cannot write {}: {error}", path.display()))
         .help("expected a file in a folder that exists and can be written")
+}
+/// The file beside a data set that is made here, which says how.
+#[must_use]
+pub fn side_car_of(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".toml");
+    PathBuf::from(beside)
 }

@@ -189,8 +189,7 @@ impl Store {
     /// Whether a worker is at a run.
     #[must_use]
     pub fn is_held(&self, config: &RunConfig) -> bool {
-        let lock = File::open(self.work_path(config, ".lock"));
-        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        is_locked(&self.work_path(config, ".lock"))
     }
 
     /// A recorded run, if it is there.
@@ -373,16 +372,20 @@ impl Store {
         RunState::Missing
     }
 
-    /// What lies under `.work/` and no run needs any more, or, with `unfinished`, whatever lies there; `wanted` are the
-    /// runs that may still be made. Call it under [`Self::lock`].
+    /// What lies under `.work/` and no run needs any more, or, with `unfinished`, whatever lies there, but for what a
+    /// worker is at, which may be one without a runner; `wanted` are the runs that may still be made. Call it under
+    /// [`Self::lock`].
     #[must_use]
     pub fn leftovers(&self, wanted: &[&RunConfig], unfinished: bool) -> Vec<PathBuf> {
-        let needed: BTreeSet<String> = match unfinished {
+        let mut needed: BTreeSet<String> = match unfinished {
             true => BTreeSet::new(),
             false => wanted.iter().filter(|c| !self.has(c)).map(|c| c.id().to_string()).collect(),
         };
         let entries = fs::read_dir(self.root.join(".work")).into_iter().flatten().filter_map(Result::ok);
+        let entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let held = entries.iter().filter(|path| is_locked(path));
+        needed.extend(held.filter_map(|path| Some(name(path)?.strip_suffix(".lock")?.to_owned())));
         let is_needed = |path: &PathBuf| {
             let name = name(path).unwrap_or_default();
             let is_needed = match name.as_str() {
@@ -391,8 +394,7 @@ impl Store {
             };
             is_needed && !name.ends_with(".new")
         };
-        let mut left: Vec<PathBuf> =
-            entries.map(|entry| entry.path()).filter(|path| !is_needed(path)).collect();
+        let mut left: Vec<PathBuf> = entries.into_iter().filter(|path| !is_needed(path)).collect();
         left.sort();
         left
     }
@@ -404,6 +406,12 @@ impl Store {
         let text = fs::read_to_string(&path).ok()?;
         parse_toml(&path.display().to_string(), &text).ok()
     }
+}
+
+/// Whether a process holds the lock that the file at `path` is.
+fn is_locked(path: &Path) -> bool {
+    let lock = File::open(path);
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Locks the file, unless another process holds it for longer than `patience`.

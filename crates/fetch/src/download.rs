@@ -174,7 +174,9 @@ impl Tool {
         let _ = child.stderr.take().map(|mut pipe| pipe.read_to_end(&mut stderr));
         let why = format!("{} failed ({status})\n{}", self.name(), tail(&stderr, 3)).trim_end().to_owned();
         // It has nothing after what is there, or cannot begin there.
-        let refused = String::from_utf8_lossy(&stderr).contains("416") || status.code() == Some(33);
+        let said = String::from_utf8_lossy(&stderr);
+        let refused =
+            ["error: 416", "ERROR 416"].iter().any(|no| said.contains(no)) || status.code() == Some(33);
         Err(if refused && length(part) > 0 { Attempt::Wrong(why) } else { Attempt::Broken(why) })
     }
 

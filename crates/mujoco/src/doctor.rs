@@ -47,7 +47,14 @@ pub fn doctor(setup: &Setup) -> Vec<Finding> {
     });
     let d4rl = look_for_suite(setup, &D4RL, setup.d4rl.as_ref());
     let ogbench = look_for_suite(setup, &OGBENCH, setup.ogbench.as_ref());
-    vec![library, assets, d4rl, ogbench, python(setup)]
+    let mut findings = vec![library, assets, d4rl, ogbench];
+    let mut python = python(setup);
+    if findings.iter().all(|finding| finding.found.is_some()) {
+        // There is nothing left to fetch.
+        (python.problem, python.remedy) = (None, None);
+    }
+    findings.push(python);
+    findings
 }
 
 /// A package that only the tasks of one suite need: that it is not there yet is no problem.

@@ -108,9 +108,14 @@ fn unpack(package: &Package, wheel: &Path, staged: &Path) -> Result<()> {
         let Some(name) = package.kept(&member.name()?) else { continue };
         let path = staged.join(name);
         fs::create_dir_all(path.parent().unwrap_or(staged))?;
-        std::io::copy(&mut member, &mut File::create(path)?)?;
+        let mut file = File::create(path)?;
+        std::io::copy(&mut member, &mut file)?;
+        file.sync_all()?;
     }
-    fs::write(staged.join("complete"), format!("{}\n", package.title()))?;
+    // Whoever finds this finds all of it, after a power failure too.
+    let mut complete = File::create(staged.join("complete"))?;
+    writeln!(complete, "{}", package.title())?;
+    complete.sync_all()?;
     anyhow::ensure!(is_complete(staged, package), "{} lacks {}", package.title(), package.key_file);
     Ok(())
 }
