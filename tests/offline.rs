@@ -223,6 +223,15 @@ fn what_a_published_set_s_script_does_is_made_by_its_name() {
     };
     assert_eq!(rows(&one[0]), (10_010, 10));
     assert_eq!(rows(&one[1]), (1001, 1));
+
+    // The file beside, which nobody names, may be somebody's: so few episodes have none of their own.
+    let theirs = folder.path().join("theirs-val.npz");
+    fs::write(&theirs, "published").unwrap();
+    let mut command = xtask(&["data", "generate", "ogbench/pointmaze-medium-navigate-v0", "--episodes", "1"]);
+    command.arg("--output").arg(folder.path().join("theirs.npz"));
+    let refused = command.arg("--data-dir").arg(folder.path().join("data")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert_eq!(fs::read(&theirs).unwrap(), b"published");
 }
 
 /// A checkout of its own whose walker is trained for a moment.
