@@ -44,7 +44,8 @@ struct Server {
 }
 
 impl Server {
-    /// Starts `wanted` on one core, the one numbered `core` of those that this process may use: some libraries take no other word for it.
+    /// Starts `wanted` on one core, the one numbered `core` of those that this process may use: some libraries take no
+    /// other word for it.
     fn start(wanted: &Command, core: usize) -> Result<Self> {
         let allowed =
             rustix::thread::sched_getaffinity(None).context("failed to ask for this process's cores")?;
