@@ -39,7 +39,7 @@ impl Checkout {
     fn call(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).current_dir(self.0.path());
-        for variable in ["D4RL_DATASET_DIR", "MINARI_DATASETS_PATH"] {
+        for variable in ["D4RL_DATASET_DIR", "MINARI_DATASETS_PATH", "REPRISE_MUJOCO_LIB", "REPRISE_ASSETS"] {
             command.env_remove(variable);
         }
         command.envs(variables.iter().copied());

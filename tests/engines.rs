@@ -7,7 +7,8 @@
 
 mod mock;
 
-use mock::{Checkout, bytes, outcome, stderr};
+use mock::{Checkout, bytes, outcome, signal, stderr};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -200,10 +201,20 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// The tasks in the queue: array, index and state.
+    /// The tasks in the queue: array, index and state. A controller that does not answer at once is asked again.
     fn queue(&self) -> Vec<String> {
-        let queue = self.call("squeue", &["--noheader", "--array", "--format=%F %K %T"]);
-        queue.lines().map(str::to_owned).collect()
+        let mut told = String::new();
+        for _ in 0..20 {
+            let mut command = Command::new("squeue");
+            command.args(["--noheader", "--array", "--format=%F %K %T"]);
+            let output = self.on(command).output().unwrap();
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+            }
+            told = stderr(&output);
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        panic!("squeue: {told}");
     }
 
     fn reproduce(&self, checkout: &Checkout, profile: &str, more: &[&str]) -> Command {
@@ -214,7 +225,7 @@ impl Cluster {
     /// Kills the controller and has another take its place, which knows nothing of any job and gives `id` to its first.
     fn forget_everything(&self, id: &str) {
         let process = fs::read_to_string(self.folder.path().join("run/slurmctld.pid")).unwrap();
-        signal(process.trim(), "KILL");
+        signal(process.trim().parse().unwrap(), Signal::KILL);
         wait("the controller to be gone", || !Path::new("/proc").join(process.trim()).join("exe").exists());
         fs::remove_dir_all(self.folder.path().join("state")).unwrap();
         fs::create_dir(self.folder.path().join("state")).unwrap();
@@ -233,10 +244,6 @@ impl Drop for Cluster {
         self.input = None;
         self.script.wait().unwrap();
     }
-}
-
-fn signal(process: &str, signal: &str) {
-    assert!(Command::new("kill").args([&format!("-{signal}"), process]).status().unwrap().success());
 }
 
 /// Polls until `done`, for at most a minute.
@@ -335,13 +342,13 @@ fn a_controller_without_memory(cluster: &Cluster, expected: &[BTreeMap<PathBuf, 
     let runner = runner.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait("an array that runs", || cluster.queue().iter().any(|task| task.ends_with(" 1 RUNNING")));
     let id = cluster.queue()[0].split(' ').next().unwrap().to_owned();
-    signal(&runner.id().to_string(), "STOP");
+    signal(runner.id(), Signal::STOP);
     cluster.forget_everything(&id);
     // Held: a node takes no second job of an id. Others use up the ids of the tasks that still run there.
     let held = ["--parsable", "--hold", "--array=0-3", "--wrap=true"];
     let others: Vec<String> = (0..5).map(|_| cluster.call("sbatch", &held)).collect();
     assert_eq!(others[0], id, "another job has the id");
-    signal(&runner.id().to_string(), "CONT");
+    signal(runner.id(), Signal::CONT);
     let output = runner.wait_with_output().unwrap();
     assert_eq!(cluster.queue().len(), 4 * others.len(), "{}", stderr(&output));
     others.iter().for_each(|other| drop(cluster.call("scancel", &[other])));
@@ -353,7 +360,7 @@ fn a_controller_without_memory(cluster: &Cluster, expected: &[BTreeMap<PathBuf, 
 
 /// Ctrl-C cancels, and SIGKILL leaves the tasks to go on; the same command takes it up either way.
 fn stops(cluster: &Cluster, expected: &[BTreeMap<PathBuf, Vec<u8>>; 2]) {
-    for (name, code) in [("INT", Some(5)), ("KILL", None)] {
+    for (name, code) in [(Signal::INT, Some(5)), (Signal::KILL, None)] {
         let checkout = checkout();
         let arguments = ["--checkpoint-every", "1000", "--jobs", "2"];
         let mut runner = cluster.reproduce(&checkout, "lengthy", &arguments);
@@ -368,16 +375,16 @@ fn stops(cluster: &Cluster, expected: &[BTreeMap<PathBuf, Vec<u8>>; 2]) {
             fs::read_dir(&work)
                 .is_ok_and(|mut all| all.any(|e| e.unwrap().path().join("checkpoints/starts").exists()))
         });
-        signal(&runner.id().to_string(), name);
+        signal(runner.id(), name);
         let first = runner.wait_with_output().unwrap();
-        assert_eq!(first.status.code(), code, "{name}: {}", stderr(&first));
+        assert_eq!(first.status.code(), code, "{name:?}: {}", stderr(&first));
         let second = cluster.reproduce(&checkout, "lengthy", &arguments).output().unwrap();
-        assert_eq!(second.status.code(), Some(0), "{name}: {}", stderr(&second));
+        assert_eq!(second.status.code(), Some(0), "{name:?}: {}", stderr(&second));
         let told = stderr(&first) + &stderr(&second);
-        let submitted = if name == "INT" { 2 } else { 1 };
-        assert_eq!(told.matches("Slurm job ").count(), submitted, "{name}: {told}");
-        assert_eq!(told.contains("Slurm tasks are cancelled"), name == "INT", "{name}: {told}");
-        assert!(outcome(&checkout) == *expected, "{name}: {told}");
+        let submitted = if name == Signal::INT { 2 } else { 1 };
+        assert_eq!(told.matches("Slurm job ").count(), submitted, "{name:?}: {told}");
+        assert_eq!(told.contains("Slurm tasks are cancelled"), name == Signal::INT, "{name:?}: {told}");
+        assert!(outcome(&checkout) == *expected, "{name:?}: {told}");
     }
 }
 

@@ -4,7 +4,8 @@
 
 mod mock;
 
-use mock::{Checkout, Runner, bytes, children, outcome, stderr};
+use mock::{Checkout, Runner, bytes, children, outcome, signal, stderr};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -104,7 +105,7 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
         outcome(&checkout)
     };
     let stream = &mut Stream::new(0, "kills");
-    let (mut kills, mut campaigns) = (0, 0);
+    let (mut kills, mut workers, mut campaigns) = (0, 0, 0);
     while kills < 200 {
         let checkout = Checkout::new();
         let mut published = BTreeMap::new();
@@ -117,8 +118,11 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
             // The runner, a worker and the runner, or a worker and the runner later; one in ten is left to finish.
             let victims = kills % 3;
             let is_killed = kills % 10 != 7;
-            if victims > 0 || !is_killed {
-                children(runner.id()).first().into_iter().for_each(|worker| signal(*worker, "KILL"));
+            if (victims > 0 || !is_killed)
+                && let Some(worker) = children(runner.id()).first()
+            {
+                signal(*worker, Signal::KILL);
+                workers += 1;
             }
             if is_killed {
                 if victims == 2 {
@@ -142,7 +146,8 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
         campaigns += 1;
         assert!(outcome(&checkout) == expected);
     }
-    println!("{kills} kills in {campaigns} campaigns");
+    println!("{kills} kills, {workers} of workers, in {campaigns} campaigns");
+    assert!(workers >= 50, "{workers} workers were at work when they were to be killed");
 }
 
 /// The published records, each with its inode: a record that is made again has another.
@@ -151,22 +156,18 @@ fn records(results: &Path) -> BTreeMap<PathBuf, u64> {
     files.map(|path| (path.clone(), fs::metadata(results.join(path)).unwrap().ino())).collect()
 }
 
-fn signal(process: u32, signal: &str) {
-    let _ = Command::new("kill")
-        .args([&format!("-{signal}"), &process.to_string()])
-        .stderr(Stdio::null())
-        .status();
-}
-
 fn is_alive(process: u32) -> bool {
     fs::read_to_string(format!("/proc/{process}/cmdline")).is_ok_and(|text| text.contains("worker"))
 }
 
 #[test]
 fn nothing_outlives_a_runner() {
-    for (name, profile, ends) in
-        [("TERM", "long", Some(5)), ("INT", "long", Some(5)), ("KILL", "long", None), ("KILL", "hang", None)]
-    {
+    for (name, profile, ends) in [
+        (Signal::TERM, "long", Some(5)),
+        (Signal::INT, "long", Some(5)),
+        (Signal::KILL, "long", None),
+        (Signal::KILL, "hang", None),
+    ] {
         let checkout = Checkout::new();
         let mut runner = Runner::start(checkout.command("reproduce", profile, &[]).stderr(Stdio::null()));
         let checkpoints = || {
@@ -180,16 +181,36 @@ fn nothing_outlives_a_runner() {
         let began = Instant::now();
         signal(runner.id(), name);
         let status = runner.wait().unwrap();
-        assert_eq!(status.code(), ends, "{name}");
+        assert_eq!(status.code(), ends, "{name:?}");
         wait("the worker to leave", || !is_alive(workers[0]));
-        assert!(began.elapsed() < Duration::from_secs(4), "{name}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(4), "{name:?}: {:?}", began.elapsed());
         if profile == "long" {
             // It stopped with a checkpoint, long before the first that was due.
             let output = checkout.command("reproduce", profile, &["--checkpoint-every", "1000"]);
             let told = until_told(output, "goes on from its checkpoint at step");
-            assert!(told, "{name}");
+            assert!(told, "{name:?}");
         }
     }
+}
+
+#[test]
+fn a_second_ctrl_c_waits_for_nobody() {
+    let checkout = Checkout::new();
+    let arguments = ["--patience", "1000"];
+    let mut runner = Runner::start(checkout.command("reproduce", "hang", &arguments).stderr(Stdio::null()));
+    wait("a worker to start", || !children(runner.id()).is_empty());
+    let workers = children(runner.id());
+    let began = Instant::now();
+    let status = loop {
+        signal(runner.id(), Signal::INT);
+        if let Some(status) = runner.try_wait().unwrap() {
+            break status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "it waits");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(130));
+    wait("the worker to leave", || !workers.iter().any(|worker| is_alive(*worker)));
 }
 
 /// SIGTERM, Ctrl-C and SIGKILL to the runner, 30 of them at any moment of a campaign: the runner is gone within its
@@ -211,7 +232,12 @@ fn no_signal_leaves_a_process_or_loses_a_byte() {
             let mut runner = checkout.command("reproduce", "campaign", &arguments);
             let mut runner = Runner::start(runner.stdout(Stdio::null()).stderr(Stdio::null()));
             std::thread::sleep(Duration::from_micros(stream.index(250_000) as u64));
-            let name = ["TERM", "INT", "KILL"][signals % 3];
+            // Half of them when it has begun: a machine may be slow.
+            let process = runner.id();
+            while signals % 2 == 0 && children(process).is_empty() && runner.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let name = [Signal::TERM, Signal::INT, Signal::KILL][signals % 3];
             workers += processes_of(&checkout).len();
             let began = Instant::now();
             signal(runner.id(), name);
@@ -225,7 +251,7 @@ fn no_signal_leaves_a_process_or_loses_a_byte() {
             signals += 1;
             // A signal that comes before the runner listens ends it as any process.
             caught += usize::from(status.code() == Some(5));
-            assert!(matches!(status.code(), None | Some(5)), "{name}: {status}");
+            assert!(matches!(status.code(), None | Some(5)), "{name:?}: {status}");
         }
         assert!(outcome(&checkout) == expected);
     }

@@ -104,6 +104,8 @@ fn a_published_file_is_found_and_learned_from() {
         command.arg("--results").arg(folder.path().join("results"));
         command.arg("--figures").arg(folder.path().join("figures")).arg("--data-dir").arg(&data);
         command.args(manifest.iter().flat_map(|path| [Path::new("--manifest"), *path]));
+        // The cache of what is fetched stays the user's.
+        command.env("REPRISE_CACHE", fetch::cache().unwrap());
         command.env("HOME", folder.path()).env_remove("D4RL_DATASET_DIR").env_remove("MINARI_DATASETS_PATH");
         command
     };

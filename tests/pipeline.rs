@@ -2,14 +2,10 @@
 //! and a failed run as a row.
 #![expect(clippy::unwrap_used, reason = "a test says what fails by failing there")]
 
-mod mock;
-
-use mock::{Runner, children};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output};
 
 fn xtask(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -67,6 +63,13 @@ fn runs_repeat_byte_for_byte_and_failures_are_rows() {
     let recorded = bytes(&one.path().join("results"));
     assert_eq!(recorded.keys().filter(|path| path.ends_with("evals.csv")).count(), 3, "expert, td3, td3-dai");
     assert_eq!(recorded, bytes(&two.path().join("results")));
+    let instructions = |folder: &Path| {
+        let provenance = recorded.keys().find(|path| path.ends_with("provenance.toml")).unwrap();
+        let text = fs::read_to_string(folder.join("results").join(provenance)).unwrap();
+        text.lines().find(|line| line.starts_with("simd = ")).unwrap().to_owned()
+    };
+    let (widest, asked) = (instructions(one.path()), instructions(two.path()));
+    assert!(asked == "simd = \"avx2\"" || widest == "simd = \"portable\"", "{asked} instead of avx2");
     let figures = bytes(&one.path().join("figures"));
     assert!(figures.keys().any(|path| path.ends_with("learning-curves.png")));
     let without_page = |mut files: BTreeMap<PathBuf, Vec<u8>>| {
@@ -102,39 +105,4 @@ fn runs_repeat_byte_for_byte_and_failures_are_rows() {
     let rows = fs::read_to_string(one.path().join("figures/dai/smoke/runs.csv")).unwrap();
     assert!(rows.contains("InvertedPendulum-v5,td3-dai,1,") && rows.contains("failed: "), "{rows}");
     assert!(rows.contains("InvertedPendulum-v5,td3,1,missing"), "{rows}");
-}
-
-#[test]
-fn a_second_runner_is_kept_out_and_a_worker_leaves_with_its_runner() {
-    let folder = tempfile::tempdir().unwrap();
-    let arguments =
-        ["train", "--paper", "dai", "--profile", "anchor", "--task", "HalfCheetah-v5", "--arm", "td3"];
-    let train = |seed| xtask(folder.path(), &[&arguments[..], &["--seed", seed]].concat());
-    let mut first = Runner::start(train("0").stderr(Stdio::null()));
-    let work = folder.path().join("results/dai/.work");
-    let started =
-        || fs::read_dir(&work).is_ok_and(|mut entries| entries.any(|entry| entry.unwrap().path().is_dir()));
-    wait("the first run to start", started);
-
-    let second = train("1").output().unwrap();
-    assert_eq!(second.status.code(), Some(3), "{}", stderr(&second));
-    assert!(stderr(&second).contains(&format!("process {}", first.id())), "{}", stderr(&second));
-
-    // SIGKILL to the runner: its worker sees the pipe close and goes.
-    let worker = children(first.id())[0];
-    first.kill().unwrap();
-    first.wait().unwrap();
-    let command = PathBuf::from(format!("/proc/{worker}/cmdline"));
-    wait("the worker to leave", || !fs::read_to_string(&command).is_ok_and(|text| text.contains("worker")));
-}
-
-/// Polls until `done`, for at most a minute.
-fn wait(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..3000 {
-        if done() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("waited in vain for {what}");
 }

@@ -2,7 +2,7 @@
 //! the product.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::{Deref, DerefMut};
@@ -229,6 +229,12 @@ impl Drop for Runner {
 pub(crate) fn children(process: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+/// Sends a signal to a process, which may be gone.
+pub(crate) fn signal(process: u32, signal: Signal) {
+    let sent = kill_process(Pid::from_raw(process as i32).unwrap(), signal);
+    assert!(matches!(sent, Ok(()) | Err(rustix::io::Errno::SRCH)), "{sent:?}");
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

@@ -7,7 +7,7 @@ use experiment::{Device, Experiment, Plan, Profile, Selection, Store};
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 internal error, 2 bad input, 3 results are locked by another runner, \
-                          4 a check failed, 5 incomplete.";
+                          4 a check failed, 5 incomplete, 130 ended by a second Ctrl-C.";
 
 /// Trains a paper's agents on the real simulators and says whether the paper's claims hold.
 #[derive(Parser)]

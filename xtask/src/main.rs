@@ -38,7 +38,7 @@ mod exit {
     pub(crate) const INCOMPLETE: u8 = 5;
     /// Of a worker, which only the runner sees: the disk failed, and may do better.
     pub(crate) const TRY_AGAIN: u8 = 75;
-    /// Of a worker: it was told to stop.
+    /// Of a second Ctrl-C, and of a worker that was told to stop.
     pub(crate) const STOPPED: u8 = 130;
 }
 

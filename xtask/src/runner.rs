@@ -2,6 +2,7 @@
 
 use crate::args::{Chosen, EngineKind, How};
 use crate::campaign::Campaign;
+use crate::exit;
 use crate::layout::Layout;
 use crate::progress::Display;
 use crate::say;
@@ -73,12 +74,17 @@ pub(crate) fn fetch_environments<'a>(runs: impl Iterator<Item = &'a RunConfig>) 
     environments.into_iter().try_for_each(|environment| envs::make(environment).map(drop))
 }
 
-/// A flag that Ctrl-C and SIGTERM set.
+/// A flag that Ctrl-C and SIGTERM set. A second Ctrl-C ends the program at once: whatever moment that is, nothing on disk
+/// is half written, and workers leave when their runner has.
 pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("failed to watch for signals")?;
-    }
+    use signal_hook::flag::{register, register_conditional_shutdown};
+    let (stop, is_told) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    // In this order: the first sets the flag that the second sees.
+    register_conditional_shutdown(SIGINT, exit::STOPPED.into(), Arc::clone(&is_told))
+        .and_then(|_| register(SIGINT, is_told))
+        .and_then(|_| register(SIGINT, Arc::clone(&stop)))
+        .and_then(|_| register(SIGTERM, Arc::clone(&stop)))
+        .context("failed to watch for signals")?;
     Ok(stop)
 }
 

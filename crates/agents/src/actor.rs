@@ -65,10 +65,6 @@ impl Actor {
         Self::from_weights(&published.iter().filter_map(own).collect(), dims, action_limit, device)
     }
 
-    pub(crate) fn action_limit(&self) -> f64 {
-        self.action_limit
-    }
-
     /// The action in `observation`.
     ///
     /// # Errors

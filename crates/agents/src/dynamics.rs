@@ -45,7 +45,7 @@ const IMPROVEMENT: f64 = 0.01;
 /// The coefficient of the loss that draws learned bounds together.
 const BOUNDS_LOSS: f64 = 0.01;
 
-/// Deviations below this are taken for those of a constant.
+/// Smaller deviations divide by nothing useful.
 const LEAST_DEVIATION: f64 = 1e-12;
 
 /// The ensemble. Until data has been seen it predicts nothing.
@@ -250,13 +250,14 @@ impl Dynamics {
         Ok((matrix(x, seen + acted)?, matrix(y, 1 + seen)?))
     }
 
-    /// Mean and standard deviation of the inputs of the transitions `indices`.
+    /// Mean and standard deviation of the inputs of the transitions `indices`; 1 for the latter of what never varies.
     fn moments(&self, data: &Batch<'_>, indices: &[usize]) -> (Vec<f32>, Vec<f32>) {
         let (seen, acted) = (self.observation_dim, data.actions.len() / data.rewards.len());
         let row = |i: usize| {
             data.observations[i * seen..][..seen].iter().chain(&data.actions[i * acted..][..acted])
         };
         let mut moments = vec![(0f64, 0f64); seen + acted];
+        let mut varies = vec![false; seen + acted];
         let count = indices.len() as f64;
         for &i in indices {
             moments.iter_mut().zip(row(i)).for_each(|((sum, _), x)| *sum += f64::from(*x) / count);
@@ -266,12 +267,18 @@ impl Dynamics {
                 let centred = f64::from(*x) - *mean;
                 *square += centred * centred / count;
             }
+            // By the values: the mean of many equal ones is not quite theirs.
+            varies
+                .iter_mut()
+                .zip(row(i).zip(row(indices[0])))
+                .for_each(|(varies, (x, first))| *varies |= x != first);
         }
-        let deviation = |square: f64| {
+        let deviation = |square: f64, varies: bool| {
             let deviation = libm::sqrt(square);
-            if deviation < LEAST_DEVIATION { 1.0 } else { deviation as f32 }
+            if varies && deviation >= LEAST_DEVIATION { deviation as f32 } else { 1.0 }
         };
-        moments.into_iter().map(|(mean, square)| (mean as f32, deviation(square))).unzip()
+        let moments = moments.into_iter().zip(varies);
+        moments.map(|((mean, square), varies)| (mean as f32, deviation(square, varies))).unzip()
     }
 
     /// The least and the greatest value of each entry of the states.
@@ -456,6 +463,14 @@ pub(crate) mod tests {
                 data.0[4].push(1.0);
             }
             data
+        }
+
+        /// With the second entry of every state the same.
+        pub(crate) fn with_a_constant(mut self) -> Self {
+            for states in [0, 3] {
+                self.0[states].iter_mut().skip(1).step_by(3).for_each(|x| *x = 8.9);
+            }
+            self
         }
 
         pub(crate) fn batch(&self) -> Batch<'_> {

@@ -35,9 +35,6 @@ pub struct IqlConfig {
     pub weight_limit: f64,
     /// Share of the policy's hidden units that an update leaves out.
     pub dropout: f64,
-    /// Whether actions to execute are clipped to the limit, and so stored clipped. PEX's code stores what the policy
-    /// drew and lets the environment clip.
-    pub clip_actions: bool,
 }
 
 /// What ln σ is clipped to.
@@ -208,13 +205,6 @@ impl Iql {
         Ok(())
     }
 
-    /// Clips an action to execute, where that is wanted.
-    pub(crate) fn clip(&self, action: &mut [f32]) {
-        if self.config.clip_actions {
-            clip(action, self.action_limit);
-        }
-    }
-
     /// The mean of the policy in each state, for an update of the policy.
     pub(crate) fn means(&mut self, s: &Tensor) -> Result<Tensor> {
         let rate = self.config.dropout;
@@ -316,23 +306,16 @@ fn decayed(rate: f64, steps: u64, decay: Option<u64>) -> f64 {
     }
 }
 
-/// Clips an action to ±`limit`.
-pub(crate) fn clip(action: &mut [f32], limit: f64) {
-    action.iter_mut().for_each(|a| *a = a.clamp(-limit as f32, limit as f32));
-}
-
 impl Agent for Iql {
     /// The mean.
     fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()> {
         self.policy().act(observation, action)
     }
 
-    /// A draw from the policy.
+    /// A draw from the policy, which may leave the limit.
     fn explore(&mut self, _t: u64, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let noise = normals(&mut self.exploration, action.len());
-        self.sample(observation, &noise, action)?;
-        self.clip(action);
-        Ok(())
+        self.sample(observation, &noise, action)
     }
 
     fn update(&mut self, batch: &Batch<'_>) -> Result<Metrics> {

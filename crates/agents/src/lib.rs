@@ -45,7 +45,8 @@ pub trait Agent {
     /// If the shapes do not fit.
     fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()>;
 
-    /// The action to execute at environment step `t` of training.
+    /// The action to execute at environment step `t` of training. It may leave the limit: the environment clips it, and
+    /// replay has what was drawn.
     ///
     /// # Errors
     /// If the shapes do not fit.

@@ -6,7 +6,7 @@ use crate::dynamics::{Dynamics, DynamicsConfig, Fitted, Prediction};
 use crate::plan::{Fate, Imagined, PlanConfig, Stop, World, plan};
 use crate::tensors::{Transitions, normals, scalar};
 use crate::{Agent, Batch, Metrics, Sac, SacConfig, Weights};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use nn::{Adam, Gradient, backward};
 use state::Archive;
@@ -173,7 +173,10 @@ impl Mpdp {
             match (gradients.of(phi), config.longest_gradient) {
                 (Some(gradient), None) => optimiser.step(phi, gradient)?,
                 (Some(gradient), Some(longest)) => {
-                    optimiser.step(phi, gradient.clipped(longest)?.as_slice())?;
+                    let gradient = gradient.clipped(longest)?;
+                    let is_finite = gradient.iter().all(|g| g.is_finite());
+                    ensure!(is_finite, "the gradient of a plan is not finite at update {}", sac.updates);
+                    optimiser.step(phi, gradient.as_slice())?;
                 }
                 (None, _) if config.step_unreached => {
                     optimiser.step(phi, Gradient::Slice(&vec![0.0; phi.elem_count()]))?;
@@ -290,9 +293,10 @@ impl Imagination<'_> {
             return Fate::Broken;
         }
         let scale = self.config.threshold_scale.factor(self.config, next.len());
+        // What never varied has no range to be beyond of, and every draw would be: a body's mass, of Humanoid's states.
         let is_far = |(x, (low, high)): (&f32, (&f32, &f32))| {
             let margin = (self.config.range_margin * f64::from(high - low)) as f32;
-            *x < low - margin || *x > high + margin
+            low < high && (*x < low - margin || *x > high + margin)
         };
         let mut entries = next.iter().zip(fitted.lowest.iter().zip(&fitted.highest));
         if f64::from(disagreement) * scale >= self.config.error_threshold || entries.any(is_far) {
@@ -624,6 +628,18 @@ mod tests {
             }
             assert!(mpdp.weights().unwrap().values().all(|(_, values)| values.iter().all(|x| x.is_finite())));
         }
+    }
+
+    /// An entry that never varies is predicted a little beside its one value, and ends no plan.
+    #[test]
+    fn a_constant_entry_of_the_state_ends_no_plan() {
+        let data = Data::new(500, 0).with_a_constant();
+        let mut mpdp = mpdp(MpdpConfig { error_threshold: 1e9, range_margin: 1e9, ..config() });
+        mpdp.fit(&data.batch()).unwrap();
+        let fitted = mpdp.dynamics.fitted().unwrap();
+        assert_eq!((fitted.deviation[1], fitted.lowest[1]), (1.0, fitted.highest[1]));
+        let found = horizon(&mpdp.update(&data.batch().last(32)).unwrap());
+        assert!(found > 4.0, "{found}");
     }
 
     #[test]

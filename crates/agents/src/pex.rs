@@ -4,7 +4,6 @@
 //! The policy of an offline run, π_β, is frozen and joined by a new one, π_θ. Each proposes an action, and a softmax over
 //! the critics' values of the two selects the one that is executed.
 
-use crate::iql::clip;
 use crate::tensors::{Transitions, normals};
 use crate::{Actor, Agent, Batch, Iql, Metrics, Sac, Weights};
 use anyhow::Result;
@@ -134,7 +133,12 @@ impl Pex {
         // φ ← argmin mean −min(exp(β A(s, ã)), limit) ln π_θ(ã|s),  A = min_i Q_θ′i − V_ψ, all as just updated
         let advantage = iql.advantage(&batch.s, &a)?;
         metrics.extend(iql.update_policy(&mean, &a, &advantage)?);
-        metrics.push(("offline_share_in_update", offline as f64 / size as f64));
+        let mean = |q: &[f32]| q.iter().map(|q| f64::from(*q)).sum::<f64>() / size as f64;
+        metrics.extend([
+            ("offline_share_in_update", offline as f64 / size as f64),
+            ("offline_q", mean(&q[..size])),
+            ("online_q", mean(&q[size..])),
+        ]);
         Ok(metrics)
     }
 
@@ -218,12 +222,10 @@ impl Online {
 impl Agent for Pex {
     /// The composite policy as the authors' code evaluates it.
     fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()> {
-        self.act_by(PexPolicy::EpsilonGreedy, observation, action)?;
-        clip(action, self.offline.action_limit());
-        Ok(())
+        self.act_by(PexPolicy::EpsilonGreedy, observation, action)
     }
 
-    /// The composite policy: the mode of π_β, or a draw from π_θ.
+    /// The composite policy: the mode of π_β, or a draw from π_θ, which may leave the limit.
     fn explore(&mut self, _t: u64, observation: &[f32], action: &mut [f32]) -> Result<()> {
         let mut proposals = [vec![0.0; action.len()], vec![0.0; action.len()]];
         self.offline.act(observation, &mut proposals[OFFLINE])?;
@@ -234,9 +236,6 @@ impl Agent for Pex {
         self.executed += 1;
         self.executed_offline += u64::from(is_offline);
         action.copy_from_slice(&proposals[if is_offline { OFFLINE } else { ONLINE }]);
-        if let Online::Iql(iql) = &self.online {
-            iql.clip(action);
-        }
         Ok(())
     }
 

@@ -25,7 +25,6 @@ fn check(case: &str, hidden: [usize; 2], expectile: f64, beta: f64, inverse_temp
         beta,
         weight_limit: 100.0,
         dropout: 0.0,
-        clip_actions: false,
     };
     let dims = (golden.shape("batch.state")[2], golden.shape("batch.action")[2]);
     let mut iql = Iql::new(config, dims, limit, 0, &Device::Cpu).unwrap();

@@ -5,7 +5,7 @@
 
 mod golden;
 
-use agents::{Td3, Td3Config, Weights};
+use agents::{Agent as _, Td3, Td3Config, Weights};
 use candle_core::Device;
 use golden::{Golden, distances};
 
@@ -54,10 +54,30 @@ fn check(case: &str, hidden: [usize; 2]) {
             }
             _ => continue,
         };
+        if i + 1 == 2 {
+            check_moments(&mut td3, &golden);
+        }
         println!("{case}, after update {}: max {max:.1e}, RMS {rms:.1e}", i + 1);
         assert!(if i < 2 { max < 2e-7 } else { rms < 2e-7 }, "after update {}: max {max}, RMS {rms}", i + 1);
     }
     assert_eq!(actor_losses, 50);
+}
+
+/// That Adam's moments have the golden size: a gradient of half the size moves no weight, and shows here alone.
+fn check_moments(td3: &mut Td3, golden: &Golden) {
+    let bytes = state::Archive::save(|archive| td3.state(archive)).unwrap();
+    let ours = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let size =
+        |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    for (optimiser, network) in [("actor_optimiser", "actor."), ("critic_optimiser", "critic")] {
+        for moment in ["first", "second"] {
+            let found = ours.tensor(&format!("{optimiser}.{moment}")).unwrap();
+            let found = size(&mut found.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)));
+            let golden = golden.below(&format!("adam_2.{moment}.{network}"));
+            let expected = size(&mut golden.into_values().flat_map(|(_, values)| values));
+            assert!((found / expected - 1.0).abs() < 1e-5, "{optimiser}.{moment}: {found}, not {expected}");
+        }
+    }
 }
 
 #[test]

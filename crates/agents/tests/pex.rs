@@ -32,7 +32,6 @@ fn iql_of(unit: Unit, seed: u64) -> Iql {
         beta: 3.0,
         weight_limit: 100.0,
         dropout: 0.0,
-        clip_actions: false,
     };
     Iql::new(config, DIMS, 1.0, seed, &Device::Cpu).unwrap()
 }

@@ -287,6 +287,18 @@ impl Experiment {
                     arm.id
                 ));
             }
+            if arm.algorithm == Algorithm::Mpdp && arm.data.is_some_and(|usage| usage != DataUsage::Rewards) {
+                return bad(format!(
+                    "arm `{}`: MPDP fits its model to what it does itself: take `data` away from the arm",
+                    arm.id
+                ));
+            }
+            if arm.algorithm == Algorithm::Td3Dai && arm.data == Some(DataUsage::Alone) {
+                return bad(format!(
+                    "arm `{}`: nothing is done that an expert could guide: take `data = \"alone\"` away from the arm",
+                    arm.id
+                ));
+            }
             if arm.data.is_some() && task.data.is_none() {
                 return bad(format!(
                     "arm `{}` learns from a data set, and task `{}` has none: add `data = {{ set = … }}`",
@@ -304,6 +316,16 @@ impl Experiment {
                     "arm `{}`: ReBRAC learns from a data set alone: give the arm `data = \"alone\"`",
                     arm.id
                 ));
+            }
+            let first = self.protocol.arm.iter().find(|other| arm.after.as_ref() == Some(&other.id));
+            if let Some(first) = first {
+                let of = |settings: &Settings| settings.iql.as_ref().map(|iql| (iql.units, iql.layer_norm));
+                if of(&self.settings(task, Some(profile), Some(first))?) != of(&settings) {
+                    return bad(format!(
+                        "arm `{}` starts from the networks of `{}`: `iql.units` and `iql.layer_norm` must be the same",
+                        arm.id, first.id
+                    ));
+                }
             }
             if let Some(table) = settings.missing(arm.algorithm) {
                 return bad(format!(

@@ -564,7 +564,13 @@ impl RunConfig {
     /// Whether it learns from a data set alone.
     #[must_use]
     pub fn is_offline(&self) -> bool {
-        self.data.as_ref().is_some_and(|data| data.usage == DataUsage::Alone)
+        self.data_usage() == Some(DataUsage::Alone)
+    }
+
+    /// How it uses a data set, if it does.
+    #[must_use]
+    pub fn data_usage(&self) -> Option<DataUsage> {
+        self.data.as_ref().map(|data| data.usage)
     }
 
     /// Sets [`Self::start_steps`] of TD3 and SAC.

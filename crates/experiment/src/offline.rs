@@ -37,6 +37,8 @@ pub enum DataUsage {
     Alone,
     /// Half of each batch is of the data set, half of the replay buffer.
     Half,
+    /// Nothing is learned from it; rewards are changed as they are for those that do, and are as large.
+    Rewards,
 }
 
 /// What is done to rewards before anything learns from them. Evaluations have them as they are.

@@ -71,15 +71,21 @@ steps = 20
 
 /// What is said of drol's protocol with the first `from` in it replaced.
 fn said(from: &str, to: &str) -> String {
-    let (root, real) =
-        (tempfile::tempdir().unwrap(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/drol"));
-    let folder = root.path().join("experiments/drol");
+    said_of("drol", from, to)
+}
+
+fn said_of(paper: &str, from: &str, to: &str) -> String {
+    let (root, real) = (
+        tempfile::tempdir().unwrap(),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").join(paper),
+    );
+    let folder = root.path().join("experiments").join(paper);
     fs::create_dir_all(&folder).unwrap();
     for file in ["protocol.toml", "reference.toml", "claims.toml"] {
         let text = fs::read_to_string(real.join(file)).unwrap();
         fs::write(folder.join(file), text.replacen(from, to, 1)).unwrap();
     }
-    Experiment::read(root.path(), "drol").err().map_or_else(String::new, |error| error.to_string())
+    Experiment::read(root.path(), paper).err().map_or_else(String::new, |error| error.to_string())
 }
 
 #[test]
@@ -106,6 +112,40 @@ fn single_tasks_and_their_data_are_of_one_family() {
         "{ drol-stra.drol",
         "unknown arm in `set_of_arm` of task `antmaze-large-play-v2` in experiments/drol/protocol.toml: `drol-stra`: \
          expected one of `fql`, `rebrac`, `iql`, `drol-1`, `drol-4`, `drol-64`, `drol-star`, `drol`",
+    );
+}
+
+/// What would train, but not what its name says.
+#[test]
+fn an_arm_that_its_data_would_make_another_is_refused() {
+    let check = |paper: &str, from: &str, to: &str, expect: &str| {
+        let (found, all) =
+            (said_of(paper, from, to), format!("experiments/{paper}/protocol.toml: arm `{expect}"));
+        assert!(found.contains(&all), "{found}");
+    };
+    check(
+        "pex",
+        "algorithm = \"pex\"\n",
+        "algorithm = \"pex\"\nset = { iql.units = \"gelu\" }\n",
+        "pex` starts from the networks of `offline`: `iql.units` and `iql.layer_norm` must be the same",
+    );
+    check(
+        "drol",
+        "algorithm = \"rebrac\"\ndata = \"alone\"",
+        "algorithm = \"rebrac\"",
+        "rebrac`: ReBRAC learns from a data set alone",
+    );
+    check(
+        "pex",
+        "label = \"IQL, online with the data\"\nalgorithm = \"iql\"",
+        "label = \"MPDP\"\nalgorithm = \"mpdp\"",
+        "buffer`: MPDP fits its model to what it does itself",
+    );
+    check(
+        "dai",
+        "label = \"TD3-DAI\"\nalgorithm = \"td3-dai\"",
+        "label = \"TD3-DAI\"\nalgorithm = \"td3-dai\"\ndata = \"alone\"",
+        "td3-dai`: nothing is done that an expert could guide",
     );
 }
 

@@ -414,6 +414,13 @@ mod tests {
         Ok([of(&y)?, gradient(&x)?, gradient(&theta)?])
     }
 
+    /// The largest difference, none of which is NaN.
+    fn worst(fused: &[f64], exact: &[f64]) -> f64 {
+        assert_eq!(fused.len(), exact.len());
+        let differences = fused.iter().zip(exact).map(|(f, e)| (f - e).abs());
+        differences.inspect(|off| assert!(off.is_finite(), "off by {off}")).fold(0.0, f64::max)
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
         #[test]
@@ -467,7 +474,7 @@ mod tests {
             let exact = evaluate(&mlp, false, DType::F64, &x, &theta, &c).unwrap();
             for (what, (fused, exact)) in ["y", "dx", "dθ"].iter().zip(fused.iter().zip(&exact)) {
                 let scale = exact.iter().fold(0.0f64, |a, b| a.max(b.abs()));
-                let worst = fused.iter().zip(exact).fold(0.0f64, |a, (f, e)| a.max((f - e).abs()));
+                let worst = worst(fused, exact);
                 assert!(worst < 2e-5 * scale, "{sizes:?}, {what}: off by {worst} of {scale}");
             }
         }
@@ -498,7 +505,7 @@ mod tests {
             };
             let (fused, exact) = (gradient(DType::F32).unwrap(), gradient(DType::F64).unwrap());
             let scale = exact.iter().fold(0.0f64, |a, b| a.max(b.abs()));
-            let worst = fused.iter().zip(&exact).fold(0.0f64, |a, (f, e)| a.max((f - e).abs()));
+            let worst = worst(&fused, &exact);
             assert!(scale > 0.0 && worst < 2e-5 * scale, "{hidden:?}: off by {worst} of {scale}");
         }
     }

@@ -73,7 +73,8 @@ mod tests {
             ] {
                 let found = 100.0 * mean(&found).unwrap();
                 // Three standard errors and the rounding.
-                let error = 3.0 * 100.0 * (0.25 / SAMPLES as f64).sqrt();
+                let share = f64::from(told_here) / 100.0;
+                let error = 3.0 * 100.0 * (share * (1.0 - share) / SAMPLES as f64).sqrt();
                 println!("{} runs, {what}: {found:.1} %", told.runs);
                 assert!(
                     (found - f64::from(told_here)).abs() < error + 0.5,

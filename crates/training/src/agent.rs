@@ -18,6 +18,7 @@ use experiment::{
 };
 use nn::Unit;
 use std::path::Path;
+use streams::Stream;
 
 /// The agent of `config`, fresh. `needed` is the directory of the recorded run that it needs, if one: the expert's, or
 /// the one whose networks it starts from.
@@ -25,17 +26,18 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
     let dims = (spec.observation_dim, spec.action_dim);
     let limit = spec.action_limit;
     let device = device(config.device)?;
+    let seed = stream_seed(config);
     if let Some(mock) = &config.mock {
-        return Ok(Box::new(Mock::new(mock.clone(), spec, config.seed)));
+        return Ok(Box::new(Mock::new(mock.clone(), spec, seed)));
     }
     let td3 = || {
         let settings = config.td3.as_ref().context("the configuration has no `[td3]`")?;
-        Td3::new(td3_config(settings), dims, limit, config.seed, &device)
+        Td3::new(td3_config(settings), dims, limit, seed, &device)
     };
     let iql = || {
         let settings = config.iql.as_ref().context("the configuration has no `[iql]`")?;
         let decay = config.is_offline().then_some(config.steps);
-        Iql::new(iql_config(settings, decay), dims, limit, config.seed, &device)
+        Iql::new(iql_config(settings, decay), dims, limit, seed, &device)
     };
     let networks = || -> Result<Weights> {
         let directory = needed.context("a run that starts from another's networks was given none")?;
@@ -44,19 +46,19 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
     let sac = || config.sac.as_ref().map(sac_config).context("the configuration has no `[sac]`");
     match config.algorithm {
         Algorithm::Td3 => Ok(Box::new(td3()?)),
-        Algorithm::Sac => Ok(Box::new(Sac::new(sac()?, dims, limit, config.seed, &device)?)),
+        Algorithm::Sac => Ok(Box::new(Sac::new(sac()?, dims, limit, seed, &device)?)),
         Algorithm::Mpdp => {
             let settings = config.mpdp.as_ref().context("the configuration has no `[mpdp]`")?;
             let (config_of_mpdp, ends) =
                 (mpdp_config(settings, sac()?), envs::termination(config.environment())?);
-            Ok(Box::new(Mpdp::new(config_of_mpdp, dims, limit, ends, config.seed, &device)?))
+            Ok(Box::new(Mpdp::new(config_of_mpdp, dims, limit, ends, seed, &device)?))
         }
         Algorithm::Td3Dai => {
             let dai = config.dai.as_ref().context("the configuration has no `[dai]`")?;
             let directory = needed.context("a run of td3-dai was given no expert")?;
             let weights = read_expert(directory)?;
             let expert = Actor::from_weights(&weights, dims, limit, &device)?;
-            Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai), config.seed)))
+            Ok(Box::new(Dai::new(td3()?, expert, dai_config(dai), seed)))
         }
         Algorithm::Iql => {
             let mut iql = iql()?;
@@ -72,20 +74,29 @@ pub(crate) fn make(config: &RunConfig, spec: &Spec, needed: Option<&Path>) -> Re
             // Both runs have the same `[iql]`.
             let offline = Actor::from_published(&networks, dims, limit, &device)?.units(online.unit());
             let online = Online::Iql(Box::new(online));
-            Ok(Box::new(Pex::new(online, offline, pex_config(settings), config.seed)))
+            Ok(Box::new(Pex::new(online, offline, pex_config(settings), seed)))
         }
         Algorithm::Fql => {
             let settings = config.fql.as_ref().context("the configuration has no `[fql]`")?;
-            Ok(Box::new(Fql::new(fql_config(settings), dims, limit, config.seed, &device)?))
+            Ok(Box::new(Fql::new(fql_config(settings), dims, limit, seed, &device)?))
         }
         Algorithm::Rebrac => {
             let settings = config.rebrac.as_ref().context("the configuration has no `[rebrac]`")?;
-            Ok(Box::new(Rebrac::new(rebrac_config(settings), dims, limit, config.seed, &device)?))
+            Ok(Box::new(Rebrac::new(rebrac_config(settings), dims, limit, seed, &device)?))
         }
         Algorithm::Drol => {
             let settings = config.drol.as_ref().context("the configuration has no `[drol]`")?;
-            Ok(Box::new(Drol::new(drol_config(settings), dims, limit, config.seed, &device)?))
+            Ok(Box::new(Drol::new(drol_config(settings), dims, limit, seed, &device)?))
         }
+    }
+}
+
+/// The seed of a run's streams: its own, but where it starts from another run's networks, which has the same. The two share
+/// no draw: a policy that is new would else begin as the other one did.
+pub(crate) fn stream_seed(config: &RunConfig) -> u64 {
+    match config.after {
+        None => config.seed,
+        Some(_) => Stream::new(config.seed, "after").next_u64(),
     }
 }
 
@@ -147,7 +158,6 @@ fn iql_config(settings: &IqlSettings, policy_decay: Option<u64>) -> IqlConfig {
             Units::Gelu => Unit::Gelu,
         },
         layer_norm: settings.layer_norm,
-        clip_actions: true,
     }
 }
 

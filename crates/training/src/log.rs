@@ -25,7 +25,7 @@ fn losses(config: &RunConfig) -> Vec<&'static str> {
         losses.push("value_loss");
     }
     if config.pex.is_some() {
-        losses.push("offline_share");
+        losses.extend(["offline_share", "offline_share_in_update", "offline_q", "online_q"]);
     }
     if config.fql.is_some() {
         losses.extend(["bc_flow_loss", "distill_loss"]);

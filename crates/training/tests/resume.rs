@@ -8,9 +8,11 @@ use experiment::{
     PexSettings, PolicyActions, RebracSettings, ReplaySettings, Rewards, RunConfig, SacSettings,
     ScheduleShape, StopRule, Td3Settings, Units,
 };
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use streams::Stream;
 use training::{Ending, Every, News, Order, Place, train};
@@ -180,6 +182,13 @@ fn fine_tuned() -> RunConfig {
     RunConfig { arm: "direct".to_owned(), data: Some(data), after, leaves_networks: false, ..offline }
 }
 
+/// IQL in the environment alone, with rewards as of those that learn from the data.
+fn alone() -> RunConfig {
+    let fine_tuned = fine_tuned();
+    let data = DataSettings { usage: DataUsage::Rewards, ..fine_tuned.data.clone().unwrap() };
+    RunConfig { arm: "scratch".to_owned(), data: Some(data), after: None, ..fine_tuned }
+}
+
 /// PEX on [`offline`].
 fn expanded() -> RunConfig {
     let pex = PexSettings {
@@ -295,15 +304,26 @@ fn undisturbed(config: &RunConfig, expert: Option<&Path>) -> (Folder, BTreeMap<S
 }
 
 /// Trains with interruptions at steps drawn from `stream`: kills, which lose what came after the last checkpoint, and
-/// stops, which make one.
+/// stops, which make one. Every checkpoint is taken up.
 fn interrupted(config: &RunConfig, expert: Option<&Path>, stream: &mut Stream) -> BTreeMap<String, Vec<u8>> {
     let folder = Folder::new(expert);
     let every = 1 + stream.index(90) as u64;
+    let mut all = Vec::new();
     for _ in 0..5 {
         let (at, how) = (stream.index(400) as u64, [Order::Drop, Order::Stop][stream.index(2)]);
-        folder.train(config, every, |t| if t >= at { how } else { Order::GoOn });
+        all.extend(folder.train(config, every, |t| if t >= at { how } else { Order::GoOn }).1);
     }
-    assert_eq!(folder.train(config, every, |_| Order::GoOn).0, Ending::Finished);
+    let (ending, notes) = folder.train(config, every, |_| Order::GoOn);
+    assert_eq!(ending, Ending::Finished);
+    all.extend(notes);
+    let went_on = all.iter().filter(|note| note.starts_with("goes on from its checkpoint at step ")).count();
+    let is_other = |note: &&String| !note.starts_with("goes on from") && !note.starts_with("MuJoCo warned");
+    assert!(
+        went_on > 0 && all.iter().find(is_other).is_none(),
+        "{} {:?}: {all:?}",
+        config.arm,
+        config.algorithm
+    );
     folder.files()
 }
 
@@ -342,6 +362,7 @@ fn a_run_that_learns_from_data_leaves_the_same_bytes_too() {
         (fine_tuned(), Some(kept.as_path())),
         (expanded(), Some(kept.as_path())),
         (RunConfig { after: None, ..fine_tuned() }, None),
+        (alone(), None),
         (fql, None),
         (rebrac, None),
         (drol, None),
@@ -353,6 +374,71 @@ fn a_run_that_learns_from_data_leaves_the_same_bytes_too() {
             assert!(interrupted(&config, needed, stream) == expected, "{:?}", config.algorithm);
         }
     }
+}
+
+/// What each algorithm's run leaves, on every set of vector instructions, has the bytes of tests/bytes.txt. Where it has
+/// others, no run on record comes back as it is: `UPDATE_SNAPSHOTS=1` writes them anew, and `results/` is to be trained anew.
+#[test]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    ignore = "recorded on x86-64; the simulator is another program elsewhere"
+)]
+fn the_bytes_are_those_of_every_commit_before() {
+    use std::fmt::Write as _;
+    const TASK: &str = "Hopper-v5";
+    let (expert, offline_run) = (undisturbed(&expert_of(TASK), None).0, undisturbed(&offline(), None).0);
+    let (expert, offline_run) = (expert.record(), offline_run.record());
+    let [fql, rebrac, drol] = one_step();
+    let runs = [
+        ("expert", expert_of(TASK), None),
+        ("td3", config(TASK, 0), None),
+        ("td3-dai", guided(TASK), Some(&expert)),
+        ("random mixing", mixed(TASK), Some(&expert)),
+        ("sac", soft(TASK), None),
+        ("mpdp", planned(TASK), None),
+        ("iql", offline(), None),
+        ("iql, then online", fine_tuned(), Some(&offline_run)),
+        ("pex", expanded(), Some(&offline_run)),
+        ("iql, with the data's scale of rewards", alone(), None),
+        ("fql", fql, None),
+        ("rebrac", rebrac, None),
+        ("drol", drol, None),
+    ];
+    let mut found = String::new();
+    for (name, config, needed) in runs {
+        let (_, files) = undisturbed(&config, needed.map(PathBuf::as_path));
+        let is_told = |name: &&String| name.ends_with(".csv") || name.ends_with(".safetensors");
+        let names: Vec<_> = files.keys().filter(is_told).collect();
+        assert!(names.len() >= 2, "{names:?}");
+        for file in names {
+            writeln!(found, "{}  {name}: {file}", fetch::hex(&Sha256::digest(&files[file]))).unwrap();
+        }
+    }
+    let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bytes.txt");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&snapshot, &found).unwrap();
+    }
+    assert_eq!(found, fs::read_to_string(&snapshot).unwrap(), "with {} instructions", nn::simd());
+    if std::env::var_os("REPRISE_SIMD").is_none() {
+        for simd in ["avx2", "portable"] {
+            let mut again = Command::new(std::env::current_exe().unwrap());
+            again.args(["--exact", "the_bytes_are_those_of_every_commit_before"]).env("REPRISE_SIMD", simd);
+            assert!(again.status().unwrap().success(), "with {simd} instructions");
+        }
+    }
+}
+
+/// Of a data set of which an arm takes the scale of rewards, it takes that and nothing else.
+#[test]
+fn the_scale_of_rewards_is_the_datas_and_rows_are_not() {
+    let learned = |config: &RunConfig| undisturbed(config, None).1.remove("train.csv").unwrap();
+    let as_stored = |config: RunConfig| {
+        let data = config.data.clone().map(|data| DataSettings { rewards: Rewards::AsStored, ..data });
+        RunConfig { data, ..config }
+    };
+    let without = learned(&RunConfig { data: None, ..alone() });
+    assert_eq!(learned(&as_stored(alone())), without);
+    assert_ne!(learned(&alone()), without);
 }
 
 /// The networks that a run starts from are those it was planned with.

@@ -49,6 +49,7 @@ impl Golden {
 
     /// That the losses of update `i`, counted from 0, are within `tolerance` of the golden ones, or of them times it.
     pub(crate) fn check_losses(&self, i: usize, metrics: &[(&str, f64)], tolerance: f64) {
+        assert!(!metrics.is_empty(), "no losses at update {i}");
         for (name, found) in metrics {
             let golden = format!("loss.{}", name.trim_end_matches("_loss"));
             let expected = f64::from(self.row(&golden, i)[0]);
@@ -86,6 +87,7 @@ pub(crate) fn distances(ours: &Weights, golden: &Weights) -> (f64, f64) {
         assert_eq!(&ours[name].0, shape, "{name}");
         for (a, b) in ours[name].1.iter().zip(expected) {
             let difference = f64::from(a - b).abs();
+            assert!(difference.is_finite(), "{name}: {a} beside {b}");
             max = max.max(difference);
             sum += difference * difference;
             count += 1.0;

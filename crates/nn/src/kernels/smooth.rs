@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn every_level_gives_the_bits_of_the_plain_loop() {
+    fn the_wide_loop_gives_the_bits_of_the_plain_one() {
         let x: Vec<f32> = numbers().collect();
         let (mut tanhs, mut values) = (x.clone(), x.clone());
         let mut slopes = vec![0.0; x.len()];
