@@ -42,7 +42,7 @@ fn a_verdict_that_changed_fails_and_is_named() {
     assert_eq!(told, ["  claim `above-expert` was reproduced, and is now not reproduced"], "{stderr}");
 
     let (code, _, stderr) = check(&[], |_| None);
-    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(code, 4, "{stderr}");
     assert!(stderr.starts_with("no verdicts are on record in "), "{stderr}");
 }
 

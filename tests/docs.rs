@@ -124,6 +124,18 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// The files that a page shows, each under the name that its first line says, below `folder`.
+fn write_shown_files(page: &str, folder: &Path) {
+    let blocks: Vec<&str> = page.split("```toml\n# ").skip(1).collect();
+    assert_eq!(blocks.len(), 3, "protocol, claims and reference");
+    for block in blocks {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, rest.split_once("```").unwrap().0).unwrap();
+    }
+}
+
 #[test]
 fn every_command_shown_works() {
     let checkout = tempfile::tempdir().unwrap();
@@ -140,12 +152,13 @@ fn every_command_shown_works() {
     let d4rl = "task,seed,score\nhopper-medium-v2,0,1500\nhopper-medium-v2,1,1600\nhopper-medium-v2,2,1900\n";
     fs::write(checkout.path().join("d4rl.csv"), d4rl).unwrap();
 
+    write_shown_files(&fs::read_to_string(root().join("docs/papers.md")).unwrap(), checkout.path());
     let mut shown: Vec<(String, Vec<String>)> = Vec::new();
     for (path, text) in pages() {
         let page = path.strip_prefix(root()).unwrap().display().to_string();
         shown.extend(commands(&text).into_iter().map(|command| (page.clone(), command)));
     }
-    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env list, env info, env rollout, data list, data get, data generate, data verify, data inspect, doctor";
+    let verbs = "reproduce, plan, status, explain, clean, train, report, check, export, stats, bench, env, env list, env info, env rollout, data, data list, data get, data generate, data verify, data inspect, doctor";
     for verb in verbs.split(", ") {
         let arguments: Vec<String> = verb.split(' ').chain(["--help"]).map(str::to_owned).collect();
         let help = String::from_utf8(run(&arguments, checkout.path()).stdout).unwrap();
@@ -192,6 +205,26 @@ fn intervals(text: &str) -> Vec<[String; 3]> {
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// The claims that the README's table of verdicts tells, row by row.
+const TOLD: [&str; 6] =
+    ["early-direction", "early-gain", "final-gain", "humanoid-early", "above-td3", "above-expert"];
+
+#[test]
+fn the_verdicts_in_the_readme_are_the_recorded_ones() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| claim | verdict of profile `").unwrap();
+    let (profile, table) = table.split_once('`').unwrap();
+    let record = root().join("figures/dai").join(profile).join("verdicts.json");
+    let record: serde_json::Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), TOLD.len(), "{rows:?}");
+    for (row, id) in rows.iter().zip(TOLD) {
+        let told = row.split(" | ").nth(1).unwrap().split([':', ',', '|']).next().unwrap().trim();
+        let answer = record.as_array().unwrap().iter().find(|answer| answer["claim"] == id).unwrap();
+        assert_eq!(told.replace(' ', "-"), answer["verdict"].as_str().unwrap(), "{id}");
+    }
 }
 
 #[test]

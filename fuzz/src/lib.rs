@@ -237,7 +237,7 @@ fn use_study(study: &Study) -> bool {
         tables::experts(study),
         tables::windows(study),
         tables::verdicts(&answers),
-        tables::claims(&answers),
+        tables::claims(study, &answers),
         tables::runs(study),
         tables::references(&results::comparisons(study)),
         sensitivity::sensitivity(study),

@@ -6,12 +6,12 @@ use diagnostics::{BadInput, quoted};
 use experiment::{Device, Experiment, Plan, Profile, Selection, Store};
 use std::path::PathBuf;
 
-const EXIT_CODES: &str = "Exit codes: 0 fine, 1 internal error, 2 bad input, 3 results are locked by another runner, \
+const EXAMPLE_AND_EXIT_CODES: &str = "Example:\n  cargo xtask reproduce --paper dai\n\nExit codes: 0 fine, 1 internal error, 2 bad input, 3 results are locked by another runner, \
                           4 a check failed, 5 incomplete, 130 ended by a second Ctrl-C.";
 
 /// Trains a paper's agents on the real simulators and says whether the paper's claims hold.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXIT_CODES)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXAMPLE_AND_EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -24,7 +24,8 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  cargo xtask reproduce --paper dai\n  cargo xtask reproduce --paper dai \
                             --profile early --jobs 8\n  cargo xtask reproduce --paper dai --profile smoke --results \
                             /tmp/mine --fresh\n  cargo xtask reproduce --paper dai --profile paper --engine slurm \
-                            --jobs 64\n  cargo xtask reproduce --paper dai --profile early --engine commands"
+                            --jobs 64\n  cargo xtask reproduce --paper dai --profile early --engine commands\n  \
+                            cargo xtask reproduce --paper dai --only arm=td3,td3-dai --only seed=0"
     )]
     Reproduce(ReproduceArgs),
     /// Show a profile's runs: which are recorded, which are missing, and how long those would take
@@ -66,6 +67,8 @@ pub(crate) enum Verb {
     Report(ReportArgs),
     /// Print the verdicts of recorded runs, and fail if they are no longer those on record
     #[command(
+        long_about = "Print the verdicts of recorded runs, and fail if they are no longer those on record. Exit code 0: they \
+                      are; 4: one changed, or none is on record; 5: they are, and runs are missing.",
         after_help = "Examples:\n  cargo xtask check --paper dai\n  cargo xtask check --paper dai --format \
                             github\n  cargo xtask check --paper dai --json"
     )]
@@ -83,10 +86,13 @@ pub(crate) enum Verb {
     )]
     Export(ExportArgs),
     /// The environments: what there is, and replaying given actions
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  cargo xtask env list\n  cargo xtask env info Hopper-v5")]
     Env(EnvVerb),
     /// Published data sets: what there is, fetching, checking, and looking into anybody's
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  cargo xtask data list antmaze\n  cargo xtask data get antmaze-umaze-v2"
+    )]
     Data(DataVerb),
     /// Say what is found of the simulator and what to do about what is missing; fetches nothing
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --json")]
@@ -141,7 +147,8 @@ pub(crate) struct Which {
     /// Where recorded runs lie, instead of the checkout's `results/`
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
-    /// What the runs compute on, `cpu` or `cuda`, instead of the protocol's word; another device makes other runs
+    /// What the runs compute on, `cpu` or `cuda` (the program of scripts/build-cuda.sh), instead of the protocol's word;
+    /// another device makes other runs
     #[arg(long)]
     pub(crate) device: Option<Device>,
 }

@@ -13,7 +13,10 @@ struct Line<'a> {
     task: &'a str,
     arm: &'a str,
     seed: u64,
+    /// At most, of an expert that is not recorded.
     steps: u64,
+    #[serde(skip)]
+    is_expert: bool,
     id: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,8 +37,18 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<u8> {
     for line in &lines {
         let seconds = line.seconds.map_or_else(|| "?".to_owned(), duration);
         say(format!(
-            "{:20} {:10} seed {:<5} {:>9} steps  {:>12}  {}",
-            line.task, line.arm, line.seed, line.steps, seconds, line.state
+            "{:20} {:10} seed {:<5} {:>10} steps  {:>12}  {}",
+            line.task,
+            line.arm,
+            line.seed,
+            // An expert's run ends where it reaches its goal.
+            if line.is_expert && line.state != "recorded" {
+                format!("≤ {}", line.steps)
+            } else {
+                line.steps.to_string()
+            },
+            seconds,
+            line.state
         ));
     }
     say(summary(&chosen, &plan, None));
@@ -46,12 +59,14 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
     let speeds = Speeds::read(chosen, plan);
     let line = |config: &'a RunConfig| {
         let failure = chosen.store.failure(config);
-        let recorded = chosen.store.has(config);
+        let run = chosen.store.run(config).ok().flatten();
+        let recorded = run.is_some();
         Line {
             task: &config.task,
             arm: &config.arm,
             seed: config.seed,
-            steps: config.steps,
+            steps: run.as_ref().map_or(config.steps, |run| run.status.steps),
+            is_expert: config.expert.is_some(),
             id: config.id().to_string(),
             state: if recorded {
                 "recorded"
@@ -61,7 +76,7 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
                 "missing"
             },
             error: failure.filter(|_| !recorded).and_then(|status| status.error),
-            seconds: took(chosen, config).or_else(|| seconds(&speeds, config)),
+            seconds: run.map(|run| run.timing.seconds).or_else(|| seconds(&speeds, config)),
         }
     };
     plan.cells.iter().map(|cell| line(&cell.config)).collect()
@@ -83,7 +98,8 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Str
     let (seconds, untold) = known(missing.iter().map(|config| seconds(&speeds, config)));
     let eta = match seconds {
         Some(seconds) => format!(
-            "about {} on {workers} workers, at the speed of the recorded runs (experts at most){}",
+            "{}about {} on {workers} workers, at the speed of the recorded runs (experts at most){}",
+            if untold == 0 { String::new() } else { format!("{} of them ", missing.len() - untold) },
             duration(seconds / workers as f64),
             and_untold(untold)
         ),
@@ -103,7 +119,9 @@ pub(crate) fn known(seconds: impl Iterator<Item = Option<f64>>) -> (Option<f64>,
 pub(crate) fn and_untold(runs: usize) -> String {
     match runs {
         0 => String::new(),
-        runs => format!(", and {runs} of a kind of which none is recorded yet"),
+        runs => format!(
+            "; {runs} are of kinds of which none is recorded yet, so that nothing tells how long they take"
+        ),
     }
 }
 

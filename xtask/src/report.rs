@@ -73,7 +73,14 @@ pub(crate) fn check(args: &CheckArgs) -> Result<u8> {
             return Ok(exit::CHECK_FAILED);
         }
         Some(_) => {}
-        None => eprintln!("no verdicts are on record in {shown}: nothing to compare with"),
+        None => {
+            eprintln!("no verdicts are on record in {shown}: nothing to compare with");
+            eprintln!(
+                "  help: `{}` puts them on record",
+                args.which.command("report", args.figures.as_ref())
+            );
+            return Ok(exit::CHECK_FAILED);
+        }
     }
     Ok(if study.is_complete() { exit::FINE } else { exit::INCOMPLETE })
 }
@@ -132,9 +139,9 @@ fn print(study: &Study, answers: &[Answer]) {
     }
     let runs = study.profile.seeds.get_ref().len();
     say(format!(
-        "\nscope: {} task(s), {runs} runs an arm, {} steps (profile {})",
+        "\nscope: {} task(s), {runs} runs an arm, {} (profile {})",
         study.tasks.len(),
-        study.steps(),
+        study.length(),
         study.profile_name
     ));
 }

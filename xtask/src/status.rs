@@ -10,6 +10,8 @@ use diagnostics::{BadInput, quoted};
 use experiment::{Device, Plan, Run, RunConfig, RunState, Timing};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 /// One run.
 #[derive(Serialize)]
@@ -193,8 +195,10 @@ fn print(status: &Status<'_>) {
     match status.eta_seconds {
         _ if open == 0 => say("all runs are recorded"),
         Some(seconds) => {
+            let told = open - status.without_eta;
+            let of = if told == open { String::new() } else { format!("{told} of them in ") };
             let more = and_untold(status.without_eta);
-            say(format!("{open} to go, about {}{more}", duration(seconds)));
+            say(format!("{open} to go, {of}about {}{more}", duration(seconds)));
         }
         None => say(format!(
             "{open} to go; no run of this kind is recorded yet that would tell how long they take"
@@ -210,6 +214,9 @@ struct Explanation<'a> {
     profile: &'a str,
     /// Where its record lies, or will.
     directory: String,
+    /// The command that compares a record with what the other command makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compare: Option<String>,
     config: &'a RunConfig,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<String>,
@@ -228,8 +235,12 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
     let (chosen, which, config) = find(args, which)?;
     let directory = chosen.store.directory(&config);
     let mut line = line(&which, &config, chosen.store.state(&config));
-    line.command.get_or_insert_with(|| command(&which, &config));
-    let run = (line.state == "recorded").then(|| Run::read(&directory)).transpose()?;
+    // A record is trained again beside it, so that the two can be compared.
+    let is_recorded = line.state == "recorded";
+    let results = if is_recorded { Some(PathBuf::from(AGAIN)) } else { which.results.clone() };
+    let beside = Which { paper: which.paper.clone(), profile: which.profile.clone(), results, device: None };
+    line.command.get_or_insert_with(|| command(&beside, &config));
+    let run = is_recorded.then(|| Run::read(&directory)).transpose()?;
     let last = |run: &Run| {
         let all: Vec<(u64, f64)> = run.evaluations.learned().collect();
         all[all.len().saturating_sub(EVALUATIONS)..].to_vec()
@@ -238,6 +249,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
         line,
         profile: &which.profile,
         directory: directory.display().to_string(),
+        compare: is_recorded.then(|| compare(&directory)),
         config: &config,
         provenance: std::fs::read_to_string(directory.join("provenance.toml")).ok(),
         timing: run.as_ref().map(|run| run.timing.clone()),
@@ -249,6 +261,18 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
         print_explanation(&explanation);
     }
     Ok(exit::FINE)
+}
+
+/// Where a record is made again.
+const AGAIN: &str = "again";
+
+/// The command that compares a record with one made again: the clock's file and the program's may differ.
+fn compare(record: &Path) -> String {
+    // Paper, task, arm and run.
+    let parts: Vec<_> = record.iter().collect();
+    let again: PathBuf = [OsStr::new(AGAIN)].iter().chain(&parts[parts.len() - 4..]).collect();
+    let [record, again] = [record, &again].map(|folder| quoted(&folder.display().to_string()));
+    format!("diff -r -x timing.toml -x provenance.toml {record} {again}")
 }
 
 /// The run of the paper whose name begins as given, and the first profile that has it.
@@ -317,11 +341,10 @@ fn print_explanation(explanation: &Explanation<'_>) {
     if let Some(error) = &line.error {
         say(format!("error        {}", error.replace('\n', "\n             ")));
     }
-    say(format!(
-        "again        {}{}",
-        line.command.as_deref().unwrap_or_default(),
-        if line.state == "recorded" { " --fresh" } else { "" }
-    ));
+    say(format!("again        {}", line.command.as_deref().unwrap_or_default()));
+    if let Some(compare) = &explanation.compare {
+        say(format!("compare      {compare}"));
+    }
     say("configuration");
     config.to_toml().lines().for_each(|line| say(format!("  {line}")));
 }

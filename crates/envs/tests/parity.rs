@@ -83,8 +83,10 @@ fn check_nearly(file: &mut Reader, found: &Rollout, id: &str) {
     for (name, found) in [("observations", &found.observations), ("rewards", &found.rewards)] {
         let expected = doubles(file, name);
         assert_eq!(expected.len(), found.len(), "{id} {name}");
-        let far = expected.iter().zip(found).position(|(e, f)| !((e - f).abs() <= 1e-9));
-        assert!(far.is_none(), "{id}: {name} differ first at entry {far:?}");
+        for (i, (expected, found)) in expected.iter().zip(found).enumerate() {
+            let off = (expected - found).abs();
+            assert!(off <= 1e-9, "{id}: {found} instead of {expected} at entry {i} of {name}");
+        }
     }
     for (name, found) in [("terminated", &found.terminated), ("truncated", &found.truncated)] {
         let Values::Bool(expected) = file.array(name).unwrap().values else { panic!("{id} {name}") };

@@ -92,6 +92,8 @@ fn parse_filter(experiment: &Experiment, filter: &str) -> Result<Filter, BadInpu
         _ => return Err(BadInput::unknown("filter key", key, ["arm", "task", "seed"])),
     };
     match values.iter().find(|value| !known.contains(&value.as_str())) {
+        Some(value) if value.contains('=') => Err(BadInput::new(format!("`{filter}` has two keys"))
+            .help("one key a flag: repeat `--only` or `--except`")),
         Some(value) => Err(BadInput::unknown(if key == Key::Arm { "arm" } else { "task" }, value, known)),
         None => Ok(Filter { key, values }),
     }

@@ -65,8 +65,9 @@ pub(crate) fn scores(
 ) -> Result<Vec<TaskScores>, String> {
     let logged = claim.of.as_deref();
     if tasks.is_empty() {
-        let wanted = claim.tasks.clone().unwrap_or_default().join(", ");
-        return Err(format!("{wanted} is not in this profile"));
+        let wanted = claim.tasks.as_deref().unwrap_or_default();
+        let are = if wanted.len() == 1 { "is" } else { "are" };
+        return Err(format!("{} {are} not in this profile", wanted.join(", ")));
     }
     tasks
         .iter()

@@ -41,7 +41,7 @@ pub fn render(study: &Study) -> Result<Vec<File>> {
         ("experts", tables::experts(study)),
         ("windows", tables::windows(study)),
         ("verdicts", tables::verdicts(&answers)),
-        ("claims", tables::claims(&answers)),
+        ("claims", tables::claims(study, &answers)),
         ("sensitivity", sensitivity::sensitivity(study)),
         ("runs", tables::runs(study)),
     ] {

@@ -137,6 +137,17 @@ impl Study {
         if least == most { steps(most) } else { format!("{} to {}", steps(least), steps(most)) }
     }
 
+    /// How long runs are: `300k steps`, `25k steps (on data alone 50k updates)`, or `100k updates`.
+    #[must_use]
+    pub fn length(&self) -> String {
+        if self.is_offline() {
+            return format!("{} updates", self.steps());
+        }
+        let mut offline = self.planned().map(|(config, _)| config).filter(|config| config.is_offline());
+        let before = offline.next().map(|config| format!(" (on data alone {} updates)", steps(config.steps)));
+        format!("{} steps{}", self.steps(), before.unwrap_or_default())
+    }
+
     /// What evaluations measure, for axes.
     #[must_use]
     pub fn measure(&self) -> &'static str {

@@ -332,14 +332,16 @@ pub fn verdicts(answers: &[Answer]) -> Table {
     table
 }
 
-/// Each claim in words with its verdict.
+/// Each claim in words with its verdict, and what it is a verdict on.
 #[must_use]
-pub fn claims(answers: &[Answer]) -> Table {
+pub fn claims(study: &Study, answers: &[Answer]) -> Table {
     let mut table = Table::new([
         ("claim", Align::Left),
         ("verdict", Align::Left),
         ("tasks", Align::Right),
         ("runs", Align::Right),
+        ("length", Align::Left),
+        ("profile", Align::Left),
         ("note", Align::Left),
     ]);
     for answer in answers {
@@ -349,6 +351,8 @@ pub fn claims(answers: &[Answer]) -> Table {
             answer.verdict.name().to_owned(),
             answer.tasks.len().to_string(),
             runs.to_string(),
+            study.length(),
+            study.profile_name.clone(),
             answer.verdict.reason(),
         ]);
     }
