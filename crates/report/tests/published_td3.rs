@@ -1,8 +1,8 @@
 //! TD3's authors' own learning curves, through our loader and aggregation, give their paper's table 1 to the printed
-//! digit. The curves are not part of the checkout: where they do not lie beside it, the test says that it skipped.
+//! digit. Of the curves (github.com/sfujim/TD3, folder learning_curves) the file here has the evaluation that is the best
+//! on average, and one every 250,000 steps.
 
 use report::scores::read_curves;
-use std::io::Write as _;
 use std::path::Path;
 
 /// Table 1 of Fujimoto et al. 2018 (arXiv 1802.09477): the highest mean over ten runs ± the population's standard
@@ -18,14 +18,8 @@ const TABLE_1: [(&str, &str, &str); 6] = [
 
 #[test]
 fn the_published_curves_give_the_papers_table() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let path = root.parent().unwrap().join("shared/data/td3_published_curves.csv");
-    if !path.exists() {
-        // Past the test harness, which would swallow it.
-        writeln!(std::io::stderr(), "SKIPPED: {} is not there", path.display()).unwrap();
-        return;
-    }
-    let curves = read_curves(&path).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/td3-published-excerpt.csv");
+    let curves = read_curves(&file).unwrap();
     assert_eq!(curves.len(), 7);
     for (task, mean, std) in TABLE_1 {
         let curve = curves.iter().find(|curve| curve.task == task).unwrap();
