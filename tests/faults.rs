@@ -115,6 +115,11 @@ fn no_kill_loses_a_finished_run_or_changes_a_byte() {
             let mut runner = Runner::start(runner.stdout(Stdio::null()).stderr(Stdio::piped()));
             let mut pause = || std::thread::sleep(Duration::from_micros(stream.index(250_000) as u64));
             pause();
+            // Half of them when it has begun: a machine may be slow.
+            let process = runner.id();
+            while kills % 2 == 0 && children(process).is_empty() && runner.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             // The runner, a worker and the runner, or a worker and the runner later; one in ten is left to finish.
             let victims = kills % 3;
             let is_killed = kills % 10 != 7;

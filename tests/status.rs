@@ -6,7 +6,7 @@ mod mock;
 use mock::{Checkout, Runner, stderr};
 use serde_json::Value;
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 fn json(output: &Output) -> Value {
@@ -66,6 +66,15 @@ fn a_failed_run_is_told_with_what_runs_it_again() {
         explain(&checkout, run("fine")["id"].as_str().unwrap())["directory"].as_str().unwrap(),
     );
     assert_eq!((&told["state"], &told["timing"]["resumptions"]), (&"recorded".into(), &0.into()));
+    // The two commands of a record do what they say.
+    let words = |key: &str| told[key].as_str().unwrap().split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let again: Vec<String> = words("command").split_off(2);
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_xtask")).args(again).current_dir(checkout.path("")).output();
+    assert_eq!(output.unwrap().status.code(), Some(0));
+    let compare = words("compare");
+    let same = Command::new(&compare[0]).args(&compare[1..]).current_dir(checkout.path("")).output().unwrap();
+    assert!(same.status.success() && checkout.path("again/mock").is_dir(), "{same:?}");
 
     // What failed has left things behind, which a further try may need.
     let would = json(&clean(&checkout, &["--dry-run"]));

@@ -59,8 +59,8 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
     let speeds = Speeds::read(chosen, plan);
     let line = |config: &'a RunConfig| {
         let failure = chosen.store.failure(config);
+        let recorded = chosen.store.has(config);
         let run = chosen.store.run(config).ok().flatten();
-        let recorded = run.is_some();
         Line {
             task: &config.task,
             arm: &config.arm,
@@ -94,8 +94,8 @@ pub(crate) fn summary(chosen: &Chosen, plan: &Plan, workers: Option<u16>) -> Str
         return recorded;
     }
     let speeds = Speeds::read(chosen, plan);
-    let workers = workers.map_or_else(cores, usize::from).min(missing.len());
     let (seconds, untold) = known(missing.iter().map(|config| seconds(&speeds, config)));
+    let workers = workers.map_or_else(cores, usize::from).min(missing.len() - untold).max(1);
     let eta = match seconds {
         Some(seconds) => format!(
             "{}about {} on {workers} workers, at the speed of the recorded runs (experts at most){}",
@@ -119,6 +119,8 @@ pub(crate) fn known(seconds: impl Iterator<Item = Option<f64>>) -> (Option<f64>,
 pub(crate) fn and_untold(runs: usize) -> String {
     match runs {
         0 => String::new(),
+        1 => "; 1 is of a kind of which none is recorded yet, so that nothing tells how long it takes"
+            .to_owned(),
         runs => format!(
             "; {runs} are of kinds of which none is recorded yet, so that nothing tells how long they take"
         ),

@@ -74,6 +74,13 @@ pub(crate) fn check(args: &CheckArgs) -> Result<u8> {
         }
         Some(_) => {}
         None => {
+            if args.format == Format::Github && !args.json {
+                say(github(
+                    "error",
+                    &[("title", "no verdicts on record")],
+                    &format!("there are none in {shown}"),
+                ));
+            }
             eprintln!("no verdicts are on record in {shown}: nothing to compare with");
             eprintln!(
                 "  help: `{}` puts them on record",

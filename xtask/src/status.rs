@@ -7,7 +7,7 @@ use crate::speed::Speeds;
 use crate::{exit, say, say_json};
 use anyhow::Result;
 use diagnostics::{BadInput, quoted};
-use experiment::{Device, Plan, Run, RunConfig, RunState, Timing};
+use experiment::{Device, Plan, Profile, Run, RunConfig, RunState, Timing};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -144,7 +144,8 @@ fn eta(chosen: &Chosen, plan: &Plan, runs: &[Line<'_>]) -> (Option<f64>, usize) 
     let (seconds, untold) = crate::plan::known(open.iter().map(left));
     let running = runs.iter().filter(|run| run.state == "running").count();
     let workers = if running > 0 { running } else { crate::plan::cores() };
-    (seconds.map(|seconds| seconds / workers.min(open.len()) as f64), untold)
+    let workers = workers.min(open.len() - untold).max(1);
+    (seconds.map(|seconds| seconds / workers as f64), untold)
 }
 
 fn print(status: &Status<'_>) {
@@ -235,11 +236,10 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
     let (chosen, which, config) = find(args, which)?;
     let directory = chosen.store.directory(&config);
     let mut line = line(&which, &config, chosen.store.state(&config));
-    // A record is trained again beside it, so that the two can be compared.
     let is_recorded = line.state == "recorded";
-    let results = if is_recorded { Some(PathBuf::from(AGAIN)) } else { which.results.clone() };
-    let beside = Which { paper: which.paper.clone(), profile: which.profile.clone(), results, device: None };
-    line.command.get_or_insert_with(|| command(&beside, &config));
+    line.command.get_or_insert_with(|| {
+        if is_recorded { again(&chosen, &which, &config) } else { command(&which, &config) }
+    });
     let run = is_recorded.then(|| Run::read(&directory)).transpose()?;
     let last = |run: &Run| {
         let all: Vec<(u64, f64)> = run.evaluations.learned().collect();
@@ -249,7 +249,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
         line,
         profile: &which.profile,
         directory: directory.display().to_string(),
-        compare: is_recorded.then(|| compare(&directory)),
+        compare: (is_recorded && args.results.as_deref() != Some(Path::new(AGAIN)))
+            .then(|| compare(&directory)),
         config: &config,
         provenance: std::fs::read_to_string(directory.join("provenance.toml")).ok(),
         timing: run.as_ref().map(|run| run.timing.clone()),
@@ -263,8 +264,23 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8> {
     Ok(exit::FINE)
 }
 
-/// Where a record is made again.
+/// Where a record is made again, beside it.
 const AGAIN: &str = "again";
+
+/// What makes a recorded run again: an expert with the first run that it guides.
+fn again(chosen: &Chosen, which: &Which, config: &RunConfig) -> String {
+    let mut config = config.clone();
+    let profile = chosen.experiment.profile(&which.profile);
+    let guided = |profile: &Profile| chosen.experiment.arms(profile).find(|arm| arm.dai.is_some()).cloned();
+    if config.expert.is_some()
+        && let Ok(profile) = profile
+        && let Some(arm) = guided(profile)
+    {
+        (config.expert, config.arm, config.seed) = (None, arm.id, profile.seeds.get_ref()[0]);
+    }
+    let (paper, profile, results) = (which.paper.clone(), which.profile.clone(), Some(PathBuf::from(AGAIN)));
+    command(&Which { paper, profile, results, device: None }, &config)
+}
 
 /// The command that compares a record with one made again: the clock's file and the program's may differ.
 fn compare(record: &Path) -> String {

@@ -45,7 +45,7 @@ pub trait Agent {
     /// If the shapes do not fit.
     fn act(&mut self, observation: &[f32], action: &mut [f32]) -> Result<()>;
 
-    /// The action to execute at environment step `t` of training. It may leave the limit: the environment clips it, and
+    /// The action to execute at environment step `t` of training. It may leave the limit: it is executed clipped, and
     /// replay has what was drawn.
     ///
     /// # Errors

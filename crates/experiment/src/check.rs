@@ -293,15 +293,17 @@ impl Experiment {
                     arm.id
                 ));
             }
-            if arm.algorithm == Algorithm::Td3Dai && arm.data == Some(DataUsage::Alone) {
+            let acts = matches!(arm.algorithm, Algorithm::Td3Dai | Algorithm::Pex);
+            if acts && arm.data == Some(DataUsage::Alone) {
                 return bad(format!(
-                    "arm `{}`: nothing is done that an expert could guide: take `data = \"alone\"` away from the arm",
-                    arm.id
+                    "arm `{}`: {} is a way to act, and with `data = \"alone\"` nothing acts: take that away from the arm",
+                    arm.id,
+                    arm.algorithm.name()
                 ));
             }
             if arm.data.is_some() && task.data.is_none() {
                 return bad(format!(
-                    "arm `{}` learns from a data set, and task `{}` has none: add `data = {{ set = … }}`",
+                    "arm `{}` uses a data set, and task `{}` has none: add `data = {{ set = … }}`",
                     arm.id, task.id
                 ));
             }
@@ -319,10 +321,12 @@ impl Experiment {
             }
             let first = self.protocol.arm.iter().find(|other| arm.after.as_ref() == Some(&other.id));
             if let Some(first) = first {
-                let of = |settings: &Settings| settings.iql.as_ref().map(|iql| (iql.units, iql.layer_norm));
+                let of = |settings: &Settings| {
+                    settings.iql.as_ref().map(|iql| (iql.hidden.clone(), iql.units, iql.layer_norm))
+                };
                 if of(&self.settings(task, Some(profile), Some(first))?) != of(&settings) {
                     return bad(format!(
-                        "arm `{}` starts from the networks of `{}`: `iql.units` and `iql.layer_norm` must be the same",
+                        "arm `{}` starts from the networks of `{}`: `iql.hidden`, `iql.units` and `iql.layer_norm` must be the same",
                         arm.id, first.id
                     ));
                 }

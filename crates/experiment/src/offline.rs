@@ -13,7 +13,7 @@ pub struct OfflineSettings {
     pub every: u64,
 }
 
-/// What a run learns from beside, or in place of, its environment.
+/// The data set of a run, and what it has from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {

@@ -127,7 +127,7 @@ fn an_arm_that_its_data_would_make_another_is_refused() {
         "pex",
         "algorithm = \"pex\"\n",
         "algorithm = \"pex\"\nset = { iql.units = \"gelu\" }\n",
-        "pex` starts from the networks of `offline`: `iql.units` and `iql.layer_norm` must be the same",
+        "pex` starts from the networks of `offline`: `iql.hidden`, `iql.units` and `iql.layer_norm` must be the same",
     );
     check(
         "drol",
@@ -145,7 +145,7 @@ fn an_arm_that_its_data_would_make_another_is_refused() {
         "dai",
         "label = \"TD3-DAI\"\nalgorithm = \"td3-dai\"",
         "label = \"TD3-DAI\"\nalgorithm = \"td3-dai\"\ndata = \"alone\"",
-        "td3-dai`: nothing is done that an expert could guide",
+        "td3-dai`: TD3-DAI is a way to act, and with `data = \"alone\"` nothing acts",
     );
 }
 

@@ -5,7 +5,7 @@ use datasets::Replay;
 use datasets::offline::{self, Expected, State};
 use diagnostics::BadInput;
 use envs::{Labels, Spec};
-use experiment::{Algorithm, DataSettings, Rewards, RunConfig};
+use experiment::{Algorithm, DataSettings, DataUsage, Rewards, RunConfig};
 use std::path::Path;
 
 /// A data set as a run learns from it.
@@ -86,6 +86,10 @@ pub(crate) fn load(file: &Path, settings: &DataSettings, config: &RunConfig, spe
         ))
         .help("take `rewards = \"as-stored\"`, or a data set with more than one return")
     })?;
+    if settings.usage == DataUsage::Rewards {
+        // It has told all that is wanted of it.
+        transitions = Replay::new((spec.observation_dim, spec.action_dim), 0);
+    }
     transitions.map_rewards(|reward| change.of(reward));
     Ok(Data { transitions, change })
 }

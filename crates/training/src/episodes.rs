@@ -1,7 +1,7 @@
 //! Evaluation: whole episodes of a policy without noise.
 
 use anyhow::{Context as _, Result};
-use envs::{Action, Env};
+use envs::{Action, Env, Step};
 use experiment::Measure;
 use streams::Stream;
 
@@ -21,6 +21,7 @@ pub(crate) fn play(
 ) -> Result<Episodes> {
     let mut observation = Vec::new();
     let mut action = vec![0f32; env.spec().action_dim];
+    let mut executed = Vec::new();
     let mut episodes = Episodes::default();
     for _ in 0..count {
         env.reset(&mut starts);
@@ -28,7 +29,7 @@ pub(crate) fn play(
         loop {
             observe(env, &mut observation);
             policy(&observation, &mut action)?;
-            let step = env.step(Action::F32(&action));
+            let step = execute(env, &action, &mut executed);
             sum += step.reward;
             length += 1;
             if step.terminated || step.truncated {
@@ -45,6 +46,14 @@ pub(crate) fn play(
         episodes.lengths.push(length);
     }
     Ok(episodes)
+}
+
+/// Takes a step with `action`, which may leave the limit (a draw of IQL's does), clipped to it: `executed`.
+pub(crate) fn execute(env: &mut dyn Env, action: &[f32], executed: &mut Vec<f32>) -> Step {
+    let limit = env.spec().action_limit as f32;
+    executed.clear();
+    executed.extend(action.iter().map(|a| a.clamp(-limit, limit)));
+    env.step(Action::F32(executed))
 }
 
 /// The observation as networks take it.

@@ -2,14 +2,14 @@
 
 use crate::clock::Clock;
 use crate::data::{self, Data};
-use crate::episodes::{observe, play};
+use crate::episodes::{execute, observe, play};
 use crate::expert::{Candidate, serialise};
 use crate::log::Log;
 use crate::{Place, agent, provenance, scene};
 use agents::{Agent, Batch};
 use anyhow::{Result, bail, ensure};
 use datasets::{Drawn, Replay};
-use envs::{Action, Env};
+use envs::Env;
 use experiment::{Algorithm, DataUsage, Policy, Provenance, Row, RunConfig, Scene};
 use state::Archive;
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub(crate) struct Session<'a> {
     starts: Stream,
     pub(crate) agent: Box<dyn Agent>,
     pub(crate) replay: Replay,
-    /// The data set that it learns from, if from one.
+    /// The data set that it uses, if one.
     data: Option<Data>,
     draws: Stream,
     /// What the agent sees.
@@ -39,6 +39,7 @@ pub(crate) struct Session<'a> {
     // What follows holds nothing from one step to the next.
     pub(crate) test_env: Box<dyn Env>,
     a: Vec<f32>,
+    executed: Vec<f32>,
     next_s: Vec<f32>,
     drawn: Drawn,
     other_half: Drawn,
@@ -53,7 +54,7 @@ impl<'a> Session<'a> {
         let agent = agent::make(config, &spec, place.needed)?;
         let data = match (&config.data, place.data) {
             (Some(data), Some(file)) => Some(data::load(file, data, config, &spec)?),
-            (Some(data), None) => bail!("a run that learns from the data set {} was given none", data.set),
+            (Some(data), None) => bail!("a run that uses the data set {} was given none", data.set),
             (None, _) => None,
         };
         let steps = if config.is_offline() { 1 } else { usize::try_from(config.steps).unwrap_or(usize::MAX) };
@@ -86,6 +87,7 @@ impl<'a> Session<'a> {
             clock,
             test_env: envs::make(config.environment())?,
             a: vec![0.0; spec.action_dim],
+            executed: Vec::new(),
             next_s: Vec::new(),
             other_half: drawn.clone(),
             drawn,
@@ -194,9 +196,8 @@ impl<'a> Session<'a> {
     fn interact(&mut self) -> Result<()> {
         let (config, t) = (self.config, self.t);
         self.agent.explore(t, &self.s, &mut self.a)?;
-        // IQL's and PEX's draws may leave the limit: the environment clips, and the buffer has what was drawn.
         ensure!(self.a.iter().all(|a| a.is_finite()), "the action at step {t} is {:?}", self.a);
-        let step = self.env.step(Action::F32(&self.a));
+        let step = execute(&mut *self.env, &self.a, &mut self.executed);
         observe(&*self.env, &mut self.next_s);
         ensure!(
             step.reward.is_finite() && self.next_s.iter().all(|x| x.is_finite()),
@@ -207,6 +208,7 @@ impl<'a> Session<'a> {
         let terminal = step.terminated && !step.truncated;
         let reward = step.reward as f32;
         let reward = self.data.as_ref().map_or(reward, |data| data.change.of(reward));
+        // What was drawn, not what was executed: its value is what is asked for later.
         self.replay.push(&self.s, &self.a, reward, terminal, &self.next_s);
         std::mem::swap(&mut self.s, &mut self.next_s);
         self.episode_return += step.reward;
