@@ -3,7 +3,7 @@
 
 mod mock;
 
-use mock::bytes;
+use mock::{Runner, bytes};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -145,7 +145,7 @@ fn a_published_file_is_found_and_learned_from() {
         })
         .collect();
     fs::write(&manifest, known.join("\n")).unwrap();
-    let mut child = run(Some(&manifest)).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = Runner::start(run(Some(&manifest)).stderr(Stdio::piped()).stdout(Stdio::null()));
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut seen = Vec::new();
     for line in lines {

@@ -423,19 +423,18 @@ mod tests {
 
     #[test]
     fn a_record_of_another_schema_says_what_to_do() {
-        let folder = std::env::temp_dir().join(format!("reprise-schema-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
         for (schema, age) in [(0, "an older"), (2, "a newer")] {
             let text = format!("schema = {schema}\nnot_known_here = true\n");
             std::fs::write(folder.join("config.toml"), text).unwrap();
-            let error = Run::read(&folder).unwrap_err().to_string();
+            let error = Run::read(folder).unwrap_err().to_string();
             let expected = format!(
                 "config.toml is of schema {schema}, and this program reads schema 1\n  help: it was written for {age} \
                  version of this program: check that one out to read it"
             );
             assert!(error.ends_with(&expected), "{error}");
         }
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

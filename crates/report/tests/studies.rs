@@ -151,7 +151,7 @@ fn a_whole_study_says_what_went_in() {
     assert!(line(&windows, "Humanoid-v5,first-quarter,td3-dai,").contains("+100 % ["), "{windows}");
     assert!(line(&file("experts.csv"), "Ant-v5,").contains(",150 ± "), "{}", file("experts.csv"));
     let claims = file("claims.csv");
-    let verdicts: Vec<&str> = claims.lines().skip(1).map(|line| line.rsplit(',').nth(3).unwrap()).collect();
+    let verdicts: Vec<&str> = claims.lines().skip(1).map(|line| line.rsplit(',').nth(5).unwrap()).collect();
     let expected = [
         "reproduced",     // early direction: +100 %, above 0
         "not reproduced", // early gain: +100 %, not above 160 %
@@ -202,7 +202,7 @@ fn an_experts_cost_that_outlasts_the_baseline_is_not_counted_in_full() {
         Some(if costly { 1400.0 } else { plain(config) })
     });
     let claims = file("claims.csv");
-    let why = ",inconclusive,4,6,\"runs of td3 end before the expert's steps are counted, on Humanoid-v5\"";
+    let why = ",inconclusive,4,6,300k steps,early,\"runs of td3 end before the expert's steps are counted, on Humanoid-v5\"";
     assert!(line(&claims, "TD3-DAI learns faster than TD3 early in training even").contains(why), "{claims}");
     assert!(line(&file("experts.csv"), "Humanoid-v5,").contains(",5k,280k,93 %,"), "{}", file("experts.csv"));
 }
@@ -212,7 +212,7 @@ fn an_experts_score_is_as_uncertain_as_its_episodes_leave_it() {
     // Every run of TD3-DAI scores 200 or more, the expert 195 ± 65 over 100 episodes.
     let file = report(|config| Some(if config.expert.is_some() { 195.0 } else { plain(config) }));
     let claims = file("claims.csv");
-    let why = ",inconclusive,4,6,the baseline's own interval holds the threshold";
+    let why = ",inconclusive,4,6,300k steps,early,the baseline's own interval holds the threshold";
     assert!(line(&claims, "At the end TD3-DAI is above its expert").contains(why), "{claims}");
 }
 
