@@ -24,7 +24,7 @@ pub struct RunConfig {
     pub environment: Option<String>,
     /// The arm's id in the protocol, or `expert`.
     pub arm: String,
-    /// The seed of all of the run's random streams.
+    /// The seed of all of the run's random streams; one that comes after another derives theirs from it.
     pub seed: u64,
     /// Environment steps at most; updates, of a run that learns from a data set alone.
     pub steps: u64,
