@@ -723,7 +723,7 @@ impl Which {
     pub(crate) fn read(&self) -> Result<Chosen> {
         let root = root()?;
         let mut experiment = Experiment::read(&root, &self.paper)?;
-        experiment.protocol.device = self.device.unwrap_or(experiment.protocol.device);
+        experiment.protocol.device = self.device.unwrap_or_default();
         let profile = experiment.profile(&self.profile)?.clone();
         let results = std::path::absolute(self.results.clone().unwrap_or_else(|| root.join("results")))?;
         let store = Store::open(&results, &self.paper)?;

@@ -5,7 +5,7 @@ use crate::sets::Files;
 use anyhow::{Context, Result};
 use diagnostics::{BadInput, parse_toml};
 use engines::Standing;
-use experiment::{Behaviour, Cell, RunConfig, SCHEMA, Store};
+use experiment::{Behaviour, Cell, RunConfig, SCHEMA, Store, check_schema};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -112,13 +112,8 @@ impl Campaign {
                  away, lay the runs out again",
             )
         })?;
-        let campaign: Self = parse_toml(&file, &text)?;
-        if campaign.schema == SCHEMA {
-            return Ok(campaign);
-        }
-        let schema = campaign.schema;
-        Err(BadInput::new(format!("{file} is of schema {schema}, and this program reads schema {SCHEMA}"))
-            .into())
+        check_schema(&file, &text)?;
+        Ok(parse_toml(&file, &text)?)
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {

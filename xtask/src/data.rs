@@ -183,6 +183,11 @@ fn generate(wanted: &[String], minari: bool, script: &ScriptArgs, workers: &Work
         let message = format!("--output names one file, and there are {} sets", wanted.len());
         return Err(BadInput::new(message).help("make them one by one").into());
     }
+    if let Some(list) = &workers.places.manifest {
+        let message =
+            format!("--manifest {}: what is generated is on no list of published sets", list.display());
+        return Err(BadInput::new(message).help("leave it out").into());
+    }
     for set in wanted {
         let (experiment, recipe, file) = match set.split_once('/') {
             Some((suite @ ("ogbench" | "d4rl"), name)) => of_script((suite, name), script, &experiments)?,

@@ -5,7 +5,7 @@ use crate::progress::duration;
 use crate::speed::Speeds;
 use crate::{exit, say, say_json};
 use anyhow::Result;
-use experiment::{Plan, RunConfig};
+use experiment::{Plan, RunConfig, RunState};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -58,8 +58,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<u8> {
 fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
     let speeds = Speeds::read(chosen, plan);
     let line = |config: &'a RunConfig| {
-        let failure = chosen.store.failure(config);
-        let recorded = chosen.store.has(config);
+        let state = chosen.store.state(config);
         let run = chosen.store.run(config).ok().flatten();
         Line {
             task: &config.task,
@@ -68,14 +67,8 @@ fn lines<'a>(chosen: &Chosen, plan: &'a Plan) -> Vec<Line<'a>> {
             steps: run.as_ref().map_or(config.steps, |run| run.status.steps),
             is_expert: config.expert.is_some(),
             id: config.id().to_string(),
-            state: if recorded {
-                "recorded"
-            } else if failure.is_some() {
-                "failed"
-            } else {
-                "missing"
-            },
-            error: failure.filter(|_| !recorded).and_then(|status| status.error),
+            state: state.name(),
+            error: if let RunState::Failed(failure) = state { failure.error } else { None },
             seconds: run.map(|run| run.timing.seconds).or_else(|| seconds(&speeds, config)),
         }
     };

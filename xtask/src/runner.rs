@@ -115,7 +115,7 @@ fn with_slurm(
     let mut slurm = Slurm::new(lines, how.workers.jobs, layout.known()?, &lay_out)?;
     if how.detach {
         let last = layout.last(report)?;
-        slurm.leave(&campaign.groups(), &last)?.iter().for_each(|line| eprintln!("{line}"));
+        slurm.leave(&campaign.groups(), &last, &mut |line| eprintln!("{line}"))?;
         eprintln!("nobody waits for them; the same command without --detach does");
         return Ok(Summary { is_left_to_others: true, ..Summary::default() });
     }

@@ -79,12 +79,11 @@ pub(crate) fn status(args: &StatusArgs) -> Result<u8> {
 }
 
 fn line<'a>(which: &Which, config: &'a RunConfig, state: RunState) -> Line<'a> {
-    let (name, progress, failure) = match state {
-        RunState::Recorded => ("recorded", None, None),
-        RunState::Running(progress) => ("running", progress, None),
-        RunState::Stopped(progress) => ("stopped", progress, None),
-        RunState::Failed(failure) => ("failed", None, Some(failure)),
-        RunState::Missing => ("missing", None, None),
+    let name = state.name();
+    let (progress, failure) = match state {
+        RunState::Running(progress) | RunState::Stopped(progress) => (progress, None),
+        RunState::Failed(failure) => (None, Some(failure)),
+        RunState::Recorded | RunState::Missing => (None, None),
     };
     let step = progress.as_ref().map(|progress| progress.step).or(failure.as_ref().map(|f| f.steps));
     Line {
@@ -109,6 +108,7 @@ fn command(which: &Which, config: &RunConfig) -> String {
         results.as_ref().map(|folder| format!(" --results {}", quoted(&folder.display().to_string())));
     let device = if config.device == Device::Cuda { " --device cuda" } else { "" };
     let results = results.unwrap_or_default() + device;
+    let (paper, profile) = (quoted(paper), quoted(profile));
     let (task, arm, seed) = (&config.task, &config.arm, config.seed);
     if config.expert.is_some() {
         // An expert is trained with whatever it guides.

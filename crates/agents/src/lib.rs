@@ -127,7 +127,7 @@ pub trait OneStep {
 pub struct Batch<'a> {
     /// s, `[size, observation]`.
     pub observations: &'a [f32],
-    /// a, `[size, action]`: the actions that were executed.
+    /// a, `[size, action]`: as drawn, which the environment may have clipped.
     pub actions: &'a [f32],
     /// r, `[size]`.
     pub rewards: &'a [f32],

@@ -99,21 +99,20 @@ impl<'a> Slurm<'a> {
     }
 
     /// Submits `groups`, each to begin when all jobs of those before it have ended, and `last`, one job, to begin when
-    /// all have. Nobody needs to wait for them. Returns what was done, in words.
+    /// all have. Nobody needs to wait for them. `tell` hears of each in words, once it is there.
     ///
     /// # Errors
     /// If Slurm does not take them.
-    pub fn leave(&mut self, groups: &[Vec<usize>], last: &Batch) -> Result<Vec<String>> {
+    pub fn leave(&mut self, groups: &[Vec<usize>], last: &Batch, tell: &mut dyn FnMut(String)) -> Result<()> {
         let tasks = self.ask()?;
-        let mut said = Vec::new();
         let mut after: Vec<String> = Vec::new();
         for group in groups {
             let (there, new): (Vec<usize>, Vec<usize>) =
                 group.iter().copied().partition(|job| tasks.contains_key(job));
-            said.extend(already(there.len()));
+            already(there.len()).into_iter().for_each(&mut *tell);
             let mut ids = Vec::new();
             for chunk in new.chunks(self.client.max_array_size) {
-                ids.push(self.send(chunk, &after, ids.last(), &mut said)?);
+                ids.push(self.send(chunk, &after, ids.last(), tell)?);
             }
             after.extend(ids);
             after.extend(there.iter().map(|job| tasks[job].id.clone()));
@@ -123,9 +122,9 @@ impl<'a> Slurm<'a> {
             let request =
                 Request { name: &last.name, folder: &last.folder, log: "log", array: None, after: &after };
             let id = self.client.submit(&request, &script)?;
-            said.push(format!("Slurm job {id} follows them"));
+            tell(format!("Slurm job {id} follows them"));
         }
-        Ok(said)
+        Ok(())
     }
 
     /// The folders of arrays of which no task is left.
@@ -155,7 +154,7 @@ impl<'a> Slurm<'a> {
         jobs: &[usize],
         after: &[String],
         before: Option<&String>,
-        said: &mut Vec<String>,
+        tell: &mut dyn FnMut(String),
     ) -> Result<String> {
         let batch = (self.lay_out)(jobs)?;
         let script = script::of(&self.lines, &batch.command, Some("SLURM_ARRAY_TASK_ID"));
@@ -176,13 +175,11 @@ impl<'a> Slurm<'a> {
             submitted.or_else(|error| self.client.id_of(&batch.name).ok_or(error)).inspect_err(|_| {
                 let _ = disk::remove(&batch.folder);
             })?;
-        said.push(format!(
-            "Slurm job {id}: {} runs; what they print: {}",
-            jobs.len(),
-            batch.folder.display()
-        ));
+        tell(format!("Slurm job {id}: {} runs; what they print: {}", jobs.len(), batch.folder.display()));
         // Nothing but people reads it.
-        said.extend(self.note(&batch.folder, &id).err().map(|error| error.to_string()));
+        if let Err(error) = self.note(&batch.folder, &id) {
+            tell(error.to_string());
+        }
         self.batches.push(batch);
         self.has_submitted = true;
         Ok(id)
@@ -214,14 +211,13 @@ impl<'a> Slurm<'a> {
         self.tasks.extend(&there);
         news.extend(already(there.len()).map(News::Note));
         self.queue = new;
-        let (mut said, mut before) = (Vec::new(), None);
+        let mut before = None;
         while !self.queue.is_empty() {
             let chunk: Vec<usize> = self.queue.iter().copied().take(self.client.max_array_size).collect();
-            before = Some(self.send(&chunk, &[], before.as_ref(), &mut said)?);
+            before = Some(self.send(&chunk, &[], before.as_ref(), &mut |line| news.push(News::Note(line)))?);
             self.queue.drain(..chunk.len());
             self.tasks.extend(chunk);
         }
-        news.extend(said.into_iter().map(News::Note));
         let mine = now.iter().filter(|(job, _)| self.tasks.contains(job)).map(|(_, task)| task);
         let counts = counts(mine);
         if !counts.is_empty() {

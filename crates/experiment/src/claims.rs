@@ -28,9 +28,6 @@ pub struct Claim {
     pub arm: String,
     /// What it is compared with: another arm, `expert`, or the id of a source in `reference.toml`.
     pub baseline: String,
-    /// The column of `train.csv` that is compared; returns of evaluations where absent.
-    #[serde(default)]
-    pub of: Option<String>,
     /// The tasks it is claimed for; all of the profile's where absent.
     #[serde(default)]
     pub tasks: Option<Vec<String>>,
@@ -118,6 +115,9 @@ impl Metric {
 pub struct Reading {
     /// A short name, for tables.
     pub id: String,
+    /// The column of `train.csv` that is compared; returns of evaluations where absent.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Which evaluations count.
     pub window: Window,
     /// Which evaluations of the baseline count, where those are others.

@@ -349,7 +349,7 @@ fn is_one(count: &u64) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
-    /// Environment steps between evaluations; there is one before the first step.
+    /// Steps between evaluations, of the environment or, on data alone, updates; there is one before the first.
     pub every: u64,
     /// Episodes an evaluation.
     pub episodes: usize,

@@ -43,7 +43,10 @@ pub const SCHEMA: u32 = 1;
 
 /// Refuses `text`, which came from `file`, if it names another version. Nothing else in it is looked at: what another
 /// version has beside that is not known here.
-fn check_schema(file: &str, text: &str) -> Result<(), BadInput> {
+///
+/// # Errors
+/// [`BadInput`] with both versions.
+pub fn check_schema(file: &str, text: &str) -> Result<(), BadInput> {
     #[derive(Deserialize)]
     struct Versioned {
         schema: i64,

@@ -43,8 +43,8 @@ pub struct Protocol {
     pub cite: String,
     /// The version of libmujoco.
     pub mujoco: String,
-    /// What computes.
-    #[serde(default)]
+    /// What computes: chosen for all runs at once, by no file.
+    #[serde(skip)]
     pub device: Device,
     /// TD3's settings, for every arm of the algorithms `td3` and `td3-dai`, and for experts.
     #[serde(default)]

@@ -46,7 +46,7 @@ pub struct Row {
     pub step: u64,
     /// Which policy.
     pub policy: Policy,
-    /// Each episode's undiscounted return.
+    /// Each episode's undiscounted return, or whether it succeeded, 0 or 1, where that is what is measured.
     pub returns: Vec<f64>,
     /// Each episode's length in steps.
     pub lengths: Vec<u64>,
@@ -70,7 +70,16 @@ pub struct Evaluations {
 impl Evaluations {
     /// The evaluations of the learner's own policy: step and mean return.
     pub fn learned(&self) -> impl Iterator<Item = (u64, f64)> {
-        self.rows.iter().filter(|row| row.policy == Policy::Learned).map(|row| (row.step, row.mean()))
+        self.of(Policy::Learned)
+    }
+
+    /// The evaluations of the learner blended with its expert, as long as the two differ: step and mean return.
+    pub fn guided(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.of(Policy::Guided)
+    }
+
+    fn of(&self, policy: Policy) -> impl Iterator<Item = (u64, f64)> {
+        self.rows.iter().filter(move |row| row.policy == policy).map(|row| (row.step, row.mean()))
     }
 
     /// The first line of `evals.csv`.

@@ -51,10 +51,24 @@ pub enum RunState {
     Running(Option<Progress>),
     /// The last try failed, and nobody is at it.
     Failed(Status),
-    /// It was stopped or killed, and has checkpoints to go on from.
+    /// It was begun, and stopped or killed.
     Stopped(Option<Progress>),
     /// Nothing was done yet.
     Missing,
+}
+
+impl RunState {
+    /// In a word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Running(_) => "running",
+            Self::Failed(_) => "failed",
+            Self::Stopped(_) => "stopped",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// Another program has what only one may have. Exit code 3.
@@ -159,7 +173,9 @@ impl Store {
                     disk::create_folder(to.parent().unwrap_or(&self.root))?;
                     disk::rename(&path, &to)?;
                 }
-                _ => disk::remove(&path)?,
+                Ok(_) => disk::remove(&path)?,
+                // It may be the only copy of what another version wrote.
+                Err(_) => {}
             }
         }
         Ok(())

@@ -367,7 +367,7 @@ impl Mlp {
     }
 }
 
-/// Whether a network of this input is one fused operation.
+/// What a fused operation keeps for its gradient: all where the parameters want one, else only what the inputs do.
 fn tape(inputs: &[&Tensor], theta: &Tensor) -> Tape {
     if theta.track_op() {
         Tape::All

@@ -1,8 +1,6 @@
 //! Learning curves: at each evaluation the median over runs after the IQR rule, and its bootstrap interval.
 
-use crate::figure::{
-    Color, Curve, Figure, Level, Marks, Panel, Pattern, Scale, ScaleKind, Shape, default_columns,
-};
+use crate::figure::{Color, Curve, Figure, Level, Marks, Panel, Pattern, Scale, ScaleKind, Shape};
 use crate::number::{grouped, steps};
 use crate::pictures::{Caption, Picture};
 use crate::study::{ArmRuns, State, Study, TaskRuns};
@@ -17,24 +15,25 @@ const FEW: usize = 3;
 #[must_use]
 pub fn picture(study: &Study) -> Picture {
     let panels: Vec<Panel> = study.tasks.iter().map(|task| panel(study, task)).collect();
-    let figure = Figure {
-        title: None,
-        columns: default_columns(panels.len()),
+    let figure = Figure::new(
         panels,
-        x: Scale::new(study.steps_axis(), ScaleKind::Steps),
-        y: Scale::new(study.measure(), ScaleKind::Value),
-        companion_label: "median of all runs".to_owned(),
-    };
+        Scale::new(study.steps_axis(), ScaleKind::Steps),
+        Scale::new(study.measure(), ScaleKind::Value),
+    );
     Picture { name: "learning-curves".to_owned(), figure, caption: caption(study) }
 }
 
 fn panel(study: &Study, task: &TaskRuns) -> Panel {
     let arms = task.arms.iter().zip(colors(task.arms.len()));
+    let curves = arms.flat_map(|(arm, color)| {
+        let guided = guided(study, arm, color);
+        [of_arm(study, task, arm, color)].into_iter().chain(guided)
+    });
     Panel {
         title: task.task.title.clone(),
         note: missing(task),
-        marks: Marks::Curves(arms.map(|(arm, color)| of_arm(study, task, arm, color)).collect()),
-        levels: task.expert().map(|(_, expert)| expert_level(expert.score)).into_iter().collect(),
+        marks: Marks::Curves(curves.collect()),
+        levels: expert_levels(task),
         x_end: (!study.is_offline()).then_some(task.steps as f64),
         x_label: None,
     }
@@ -47,8 +46,12 @@ pub(crate) fn missing(task: &TaskRuns) -> Option<String> {
     (recorded < planned).then(|| format!("{recorded}/{planned} runs"))
 }
 
-pub(crate) fn expert_level(value: f64) -> Level {
-    Level { label: "expert".to_owned(), color: Color::Orange, pattern: Pattern::Dashed, value }
+/// The expert's score, where any of the task's runs is there to compare with it.
+pub(crate) fn expert_levels(task: &TaskRuns) -> Vec<Level> {
+    let has_runs = task.arms.iter().any(|arm| arm.runs().next().is_some());
+    let level =
+        |value| Level { label: "expert".to_owned(), color: Color::Orange, pattern: Pattern::Dashed, value };
+    task.expert().filter(|_| has_runs).map(|(_, expert)| level(expert.score)).into_iter().collect()
 }
 
 /// The last of so many arms, which is the paper's, is blue and on top. Where there are more than colours, others share one.
@@ -71,6 +74,20 @@ pub(crate) fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color
         curve.x.iter_mut().for_each(|x| *x -= end as f64);
     }
     curve
+}
+
+/// What acts while an expert guides an arm; nothing where none does.
+fn guided(study: &Study, arm: &ArmRuns, color: Color) -> Option<Curve> {
+    let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.evaluations.guided().collect()).collect();
+    let mut curve = Curve::new(&format!("{} with its expert", arm.arm.label), color, Shape::Dotted);
+    for (step, values) in at_each(&runs) {
+        let filter = stats::iqr_filter(&values, study.experiment.protocol.statistics.iqr_factor);
+        let center = filter.and_then(|filter| stats::median(&filter.kept));
+        curve.x.push(step as f64);
+        curve.center.push(center.unwrap_or(f64::NAN));
+    }
+    (curve.low, curve.high) = (vec![f64::NAN; curve.x.len()], vec![f64::NAN; curve.x.len()]);
+    (!curve.x.is_empty()).then_some(curve)
 }
 
 /// The steps of evaluations that all runs have, and each run's score at them.
@@ -141,7 +158,8 @@ fn caption(study: &Study) -> Caption {
         grouped(statistics.resamples as f64, 0),
         covers(study.profile.seeds.get_ref().len()),
         if expert {
-            " Experts are TD3 policies of runs of their own, which the step axis does not count."
+            " Dotted: the same line of what acts while an expert guides, the blend of the two. Experts are TD3 policies \
+             of runs of their own, which the step axis does not count."
         } else {
             ""
         },

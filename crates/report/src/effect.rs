@@ -1,7 +1,7 @@
 //! How far an arm lies above what it is compared with: one number over tasks and runs, with its interval.
 
 use crate::study::{ArmRuns, Study, TaskRuns};
-use experiment::{Claim, Expert, Metric, Reading, Reference, SpreadKind, Window};
+use experiment::{Claim, Expert, Metric, Reading, Reference, Score, Source, SpreadKind, Window};
 use stats::{Published, Spread};
 use streams::Stream;
 
@@ -63,7 +63,7 @@ pub(crate) fn scores(
     reading: &Reading,
     tasks: &[&TaskRuns],
 ) -> Result<Vec<TaskScores>, String> {
-    let logged = claim.of.as_deref();
+    let logged = reading.of.as_deref();
     if tasks.is_empty() {
         let wanted = claim.tasks.as_deref().unwrap_or_default();
         let are = if wanted.len() == 1 { "is" } else { "are" };
@@ -90,23 +90,25 @@ pub(crate) fn scores(
         .collect()
 }
 
-/// The number that source `id` has for `task`, with its uncertainty where the source gives one. A standard deviation
-/// of no stated kind is taken for a population's, which gives the wider interval.
-fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, String> {
-    let source = reference.source.iter().find(|source| source.id == id);
-    let (Some(source), Some(score)) = (source, reference.score(id, task)) else {
-        return Err(format!("{id} has no number for {task}"));
-    };
+/// A source's number with its uncertainty, where the source gives one. A standard deviation of no stated kind is taken for
+/// a population's, which gives the wider interval.
+pub(crate) fn uncertain(source: &Source, score: &Score) -> Option<Published> {
     let kind = match source.spread_kind {
         Some(SpreadKind::SampleStd) => Spread::SampleStd,
         Some(SpreadKind::StandardError) => Spread::StandardError,
         Some(SpreadKind::PopulationStd) | None => Spread::PopulationStd,
     };
-    let known = score
-        .spread
-        .zip(source.seeds)
-        .and_then(|(spread, seeds)| Published::new(score.value, spread, kind, seeds as usize));
-    Ok(match known {
+    let (spread, seeds) = score.spread.zip(source.seeds)?;
+    Published::new(score.value, spread, kind, seeds as usize)
+}
+
+/// The number that source `id` has for `task`.
+fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, String> {
+    let source = reference.source.iter().find(|source| source.id == id);
+    let (Some(source), Some(score)) = (source, reference.score(id, task)) else {
+        return Err(format!("{id} has no number for {task}"));
+    };
+    Ok(match uncertain(source, score) {
         Some(published) => Baseline::Mean(published, None),
         None => Baseline::Mean(
             Published::exact(score.value),

@@ -34,6 +34,15 @@ pub struct Figure {
     pub companion_label: String,
 }
 
+impl Figure {
+    /// Panels in as many columns as suit them, without a title.
+    #[must_use]
+    pub fn new(panels: Vec<Panel>, x: Scale, y: Scale) -> Self {
+        let columns = default_columns(panels.len());
+        Self { title: None, panels, columns, x, y, companion_label: "median of all runs".to_owned() }
+    }
+}
+
 /// What an axis shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
@@ -207,6 +216,8 @@ pub enum Shape {
     Stairs,
     /// By straight lines, with a mark and an interval's bar at each instead of a band.
     Points,
+    /// By straight dotted lines.
+    Dotted,
 }
 
 /// One estimate.

@@ -3,7 +3,6 @@
 use crate::curves;
 use crate::figure::{
     Color, Curve, Dots, Figure, Level, Marks, Panel, Pattern, Plane, Row, Scale, ScaleKind, Shape,
-    default_columns,
 };
 use crate::number::grouped;
 use crate::pictures::{
@@ -70,14 +69,8 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
         if panels.iter().all(is_empty) {
             return None;
         }
-        let figure = Figure {
-            title: None,
-            columns: default_columns(panels.len()),
-            panels,
-            x: Scale::new(steps, ScaleKind::Steps),
-            y: Scale::new(label, ScaleKind::Value),
-            companion_label: "median of all runs".to_owned(),
-        };
+        let figure =
+            Figure::new(panels, Scale::new(steps, ScaleKind::Steps), Scale::new(label, ScaleKind::Value));
         let text = format!(
             "Column {column} of train.csv: the mean since the last evaluation. Median over runs after the IQR rule, and a \
              {} % percentile bootstrap interval of that median, as learning curves have them.",
@@ -108,19 +101,13 @@ fn scores(study: &Study) -> Option<Picture> {
             title: task.task.title.clone(),
             note: curves::missing(task),
             marks: Marks::Rows(scores.iter().zip(curves::colors(arms)).map(row).collect()),
-            levels: task.expert().map(|(_, expert)| curves::expert_level(expert.score)).into_iter().collect(),
+            levels: curves::expert_levels(task),
             ..Panel::default()
         }
     };
     let panels: Vec<Panel> = study.tasks.iter().zip(scores.chunks(arms)).map(panel).collect();
-    let figure = Figure {
-        title: None,
-        columns: default_columns(panels.len()),
-        panels,
-        x: Scale::new(study.measure(), ScaleKind::Value),
-        y: Scale::new("", ScaleKind::Value),
-        companion_label: String::new(),
-    };
+    let figure =
+        Figure::new(panels, Scale::new(study.measure(), ScaleKind::Value), Scale::new("", ScaleKind::Value));
     let statistics = &study.experiment.protocol.statistics;
     let short: Vec<String> = scores
         .iter()
@@ -186,14 +173,11 @@ fn references(study: &Study) -> Option<Picture> {
     if panels.is_empty() {
         return None;
     }
-    let figure = Figure {
-        title: None,
-        columns: default_columns(panels.len()),
+    let figure = Figure::new(
         panels,
-        x: Scale::new(study.steps_axis(), ScaleKind::Steps),
-        y: Scale::new(study.measure(), ScaleKind::Value),
-        companion_label: "median of all runs".to_owned(),
-    };
+        Scale::new(study.steps_axis(), ScaleKind::Steps),
+        Scale::new(study.measure(), ScaleKind::Value),
+    );
     let text = "Line and band: as in the learning curves. Marks: what others published of the same algorithm after as many \
                 steps, ± the spread that they give, joined by lines. Their settings and versions of tasks may differ: \
                 the table of references has them."
@@ -239,17 +223,10 @@ fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
         return None;
     }
     let shown = panels.len();
-    let figure = Figure {
-        title: None,
-        columns: default_columns(panels.len()),
-        panels,
-        x: Scale::new("", ScaleKind::Value),
-        y: Scale::new("", ScaleKind::Value),
-        companion_label: String::new(),
-    };
+    let figure = Figure::new(panels, Scale::new("", ScaleKind::Value), Scale::new("", ScaleKind::Value));
     let text = format!(
-        "Each reading of a claim: line and bar, the metric and its {} % bootstrap interval over runs; dashed, the \
-         threshold. Green: reproduced; vermillion: not reproduced; sky blue: inconclusive. Metrics are relative gains \
+        "Each reading of a claim: line and bar, the metric and its {} % bootstrap interval over runs (of a least difference \
+         over several tasks the upper end is the least of the tasks', each at its share of the error); dashed, the threshold. Green: reproduced; vermillion: not reproduced; sky blue: inconclusive. Metrics are relative gains \
          (1 is +100 %), ratios, or differences. {shown} of {} claims have an interval in \
          this profile.",
         grouped(100.0 * study.experiment.protocol.statistics.confidence, 0),
@@ -299,6 +276,10 @@ fn over_tasks(study: &Study) -> Vec<Picture> {
         picture.figure.x = Scale::new(study.steps_axis(), ScaleKind::Steps);
         picture
     }));
+    if study.tasks.iter().any(|task| task.expert().is_some()) {
+        let texts = pictures.iter_mut().map(|picture| &mut picture.caption.text);
+        texts.for_each(|text| text.push_str(" The steps that trained experts are not counted."));
+    }
     pictures
 }
 
@@ -315,14 +296,8 @@ fn groups(study: &Study) -> Option<Picture> {
     if panels.is_empty() || arms < 2 {
         return None;
     }
-    let figure = Figure {
-        title: None,
-        columns: default_columns(panels.len()),
-        panels,
-        x: Scale::new(study.measure(), ScaleKind::Value),
-        y: Scale::new("", ScaleKind::Value),
-        companion_label: String::new(),
-    };
+    let figure =
+        Figure::new(panels, Scale::new(study.measure(), ScaleKind::Value), Scale::new("", ScaleKind::Value));
     let statistics = &study.experiment.protocol.statistics;
     let text = format!(
         "Line: mean over a group's tasks of each task's mean over runs, a run's score being its mean over {}; bar: {} % \
@@ -539,14 +514,11 @@ fn scene(study: &Study) -> Option<Picture> {
         marks: Marks::Plane(plane(scene)),
         ..Panel::default()
     };
-    let figure = Figure {
-        title: None,
-        columns: default_columns(arms.len()),
-        panels: arms.iter().map(panel).collect(),
-        x: Scale::new(&format!("Coordinate {x} of the action"), ScaleKind::Value),
-        y: Scale::new(&format!("Coordinate {y} of the action"), ScaleKind::Value),
-        companion_label: String::new(),
-    };
+    let figure = Figure::new(
+        arms.iter().map(panel).collect(),
+        Scale::new(&format!("Coordinate {x} of the action"), ScaleKind::Value),
+        Scale::new(&format!("Coordinate {y} of the action"), ScaleKind::Value),
+    );
     let text = format!(
         "{task}: one state of the data, drawn once at random and the same for all, at the end of training. Shades: the \
          lesser of both critics' values, darker is greater, from each panel's least to its greatest; coordinates that are \

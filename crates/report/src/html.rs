@@ -36,7 +36,7 @@ struct Page {
     length: String,
     recorded: usize,
     planned: usize,
-    tally: Vec<Tally>,
+    tallies: Vec<(&'static str, Vec<Tally>)>,
     coverage: String,
     claims: Vec<Claim>,
     figures: Vec<Picked>,
@@ -170,7 +170,7 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
         length: study.length(),
         recorded: study.planned().filter(|(_, state)| matches!(state, State::Recorded(_))).count(),
         planned: study.planned().count(),
-        tally: tally(answers),
+        tallies: tallies(answers),
         coverage: coverage(study.profile.seeds.get_ref().len()),
         claims: answers.iter().map(|answer| claim(study, answer)).collect(),
         figures: pictures.iter().map(picked).collect(),
@@ -203,20 +203,24 @@ fn coverage(runs: usize) -> String {
     let words = |Coverage { runs, median, difference, .. }| {
         format!(
             "Of {runs} runs an arm, where they are normal, the nominal 95 % interval of one arm's median holds the true one \
-             in about {median} % of cases, and that of two arms' difference in about {difference} %."
+             in about {median} % of cases, and that of two arms' difference on one task in about {difference} %."
         )
     };
     Coverage::of(runs).map(words).unwrap_or_default()
 }
 
-fn tally(answers: &[Answer]) -> Vec<Tally> {
-    let verdicts = ["reproduced", "not reproduced", "inconclusive", "missing"];
-    let count = |verdict| answers.iter().filter(|answer| answer.verdict.name() == verdict).count();
-    verdicts
-        .into_iter()
-        .map(|verdict| Tally { verdict, class: class(verdict), count: count(verdict) })
-        .filter(|tally| tally.count > 0)
-        .collect()
+/// How many claims have which verdict: the paper's, and those that are ours.
+fn tallies(answers: &[Answer]) -> Vec<(&'static str, Vec<Tally>)> {
+    let (ours, theirs): (Vec<&Answer>, Vec<&Answer>) =
+        answers.iter().partition(|answer| answer.cite.starts_with("ours"));
+    let tally = |answers: &[&Answer]| {
+        let verdicts = ["reproduced", "not reproduced", "inconclusive", "missing"];
+        let count = |verdict| answers.iter().filter(|answer| answer.verdict.name() == verdict).count();
+        let tally = |verdict| Tally { verdict, class: class(verdict), count: count(verdict) };
+        verdicts.into_iter().map(tally).filter(|tally| tally.count > 0).collect()
+    };
+    let all = [("The paper's claims", tally(&theirs)), ("Claims of ours", tally(&ours))];
+    all.into_iter().filter(|(_, tally): &(_, Vec<Tally>)| !tally.is_empty()).collect()
 }
 
 /// A verdict's class in the style sheet.
@@ -243,11 +247,11 @@ fn claim(study: &Study, answer: &Answer) -> Claim {
 }
 
 fn reading(answer: &Answer, reading: &ReadingAnswer, window: String) -> Reading {
-    let format = |x: f64| tables::number(answer, x);
+    let format = |x: f64| tables::number((answer.compares, reading), x);
     let none = || MISSING.to_owned();
     let measured = reading.point.zip(reading.interval);
     Reading {
-        name: reading.reading.clone(),
+        name: tables::named(&reading.reading, reading.of.as_ref()),
         window,
         threshold: format!("{} {}", answer.threshold.sign(), format(answer.threshold.value())),
         measured: reading.point.map_or_else(none, format),
@@ -299,8 +303,8 @@ fn grids(study: &Study) -> Vec<Grid> {
             "references",
             "Beside published numbers of the same algorithm after as many steps",
             "Ours: the final score beside numbers of the whole budget, the evaluation at that step beside those of fewer \
-             steps. The interval is of our runs only. The difference is bold where our interval lies outside the \
-             reference ± its spread."
+             steps, with the interval of our runs. The difference's interval holds the reference's uncertainty too, where \
+             its spread and runs are known; the difference is bold where that does not hold 0."
                 .to_owned(),
             tables::references(&comparisons(study)),
         ),
@@ -313,8 +317,10 @@ fn grids(study: &Study) -> Vec<Grid> {
         (
             "experts",
             "Experts and what they cost",
-            "The policy nearest to the goal, of a run of its own, which ends where it reaches that. The run's steps are on no \
-             axis; readings that end in -counted count them. All runs of a task share one, so no interval holds the draw of the expert."
+            "The policy nearest to the goal, of a run of its own, which ends at the first evaluation that reaches that. An \
+             evaluation that was chosen for being high is partly luck: the score is of fresh episodes. The run's steps are on \
+             no axis; readings that end in -counted count them. All runs of a task share one expert, so no interval holds the \
+             draw of it: how many runs of each arm reach the goal, and when first, says what a lucky draw it was."
                 .to_owned(),
             tables::experts(study),
         ),
@@ -393,12 +399,7 @@ fn runs(study: &Study) -> Result<(Vec<Row>, Vec<Program>)> {
         let command = Some(train(study, config));
         rows.push(match state {
             State::Recorded(run) => Row { program: program(run)?, ..recorded(config, run, command)? },
-            State::Failed(why) => unrecorded(
-                config,
-                format!("failed: {}", why.lines().next_back().unwrap_or_default()),
-                command,
-            ),
-            State::Missing => unrecorded(config, "missing".to_owned(), command),
+            State::Failed(_) | State::Missing => unrecorded(config, state.words(), command),
         });
     }
     Ok((rows, programs))

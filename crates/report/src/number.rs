@@ -44,24 +44,6 @@ pub fn percent_gain(gain: f64) -> String {
     }
 }
 
-/// A share as a percentage: `0.125` as `12.5 %` (with 1 decimal).
-#[must_use]
-pub fn percent(share: f64, decimals: usize) -> String {
-    match grouped(100.0 * share, decimals) {
-        text if text == MISSING => text,
-        text => text + " %",
-    }
-}
-
-/// A ratio: `2.04` as `2.0×`.
-#[must_use]
-pub fn times(ratio: f64) -> String {
-    match grouped(ratio, 1) {
-        text if text == MISSING => text,
-        text => text + "×",
-    }
-}
-
 /// An estimate with its interval, all written by `format`: `4,102 [3,800, 4,410]`.
 pub fn with_interval(estimate: f64, low: f64, high: f64, format: impl Fn(f64) -> String) -> String {
     format!("{} [{}, {}]", format(estimate), format(low), format(high))
@@ -113,9 +95,6 @@ mod tests {
         check(percent_gain(-0.254), "-25 %");
         check(percent_gain(0.001), "0 %");
         check(percent_gain(f64::NAN), "n/a");
-        check(percent(0.125, 1), "12.5 %");
-        check(times(2.04), "2.0×");
-        check(times(f64::NAN), "n/a");
         check(with_interval(4102.3, 3800.0, 4410.0, whole), "4,102 [3,800, 4,410]");
         check(with_interval(1.6, 0.9, 2.2, percent_gain), "+160 % [+90 %, +220 %]");
         check(plus_minus(9636.95, 859.065, whole), "9,637 ± 859");

@@ -2,9 +2,7 @@
 //! improvement, sample efficiency, sweeps. The statistics are those of Agarwal et al. 2021 ([`stats::Scores`]); every
 //! interval is a percentile interval of a stratified bootstrap over runs.
 
-use crate::figure::{
-    Color, Curve, Figure, Level, Marks, Panel, Pattern, Row, Scale, ScaleKind, Shape, default_columns,
-};
+use crate::figure::{Color, Curve, Figure, Level, Marks, Panel, Pattern, Row, Scale, ScaleKind, Shape};
 use crate::number::grouped;
 use experiment::Statistics;
 use stats::{Aggregate, Resample, Scores, probability_of_improvement};
@@ -260,14 +258,8 @@ impl Setting<'_> {
     }
 
     fn figure(&self, panels: Vec<Panel>) -> Figure {
-        Figure {
-            title: self.title.map(str::to_owned),
-            columns: default_columns(panels.len()),
-            panels,
-            x: Scale::new("", ScaleKind::Value),
-            y: Scale::new("", ScaleKind::Value),
-            companion_label: String::new(),
-        }
+        let scale = || Scale::new("", ScaleKind::Value);
+        Figure { title: self.title.map(str::to_owned), ..Figure::new(panels, scale(), scale()) }
     }
 
     fn picture(

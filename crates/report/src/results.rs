@@ -1,9 +1,9 @@
 //! What arms scored, and published numbers beside it.
 
-use crate::effect::difference;
+use crate::effect::{Baseline, TaskScores, difference, estimate, uncertain};
 use crate::number::{grouped, steps};
 use crate::study::{ArmRuns, Study, TaskRuns};
-use experiment::{Arm, Source, Window};
+use experiment::{Arm, Metric, Source, Window};
 use serde::Serialize;
 
 /// One arm's final score on one task.
@@ -58,6 +58,8 @@ pub struct Comparison {
     pub protocol: String,
     /// Ours less the reference.
     pub difference: f64,
+    /// Its interval: with the reference's uncertainty where its spread and runs are known, else of our runs alone.
+    pub difference_interval: Option<[f64; 2]>,
     /// How our interval lies to the reference and its spread.
     pub lies: Option<Lies>,
 }
@@ -150,18 +152,29 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
                 if steps > last.steps {
                     continue;
                 }
-                let ours = if steps == last.steps {
-                    (last.median, last.interval)
+                let (runs, (ours, interval)) = if steps == last.steps {
+                    (last.runs.clone(), (last.median, last.interval))
                 } else {
                     let runs = arm.window_means(Window::AtStep(steps), None, 0).unwrap_or_default();
-                    median(study, &runs, &format!("at-{steps}/{}/{}", last.task, last.arm))
+                    let ours = median(study, &runs, &format!("at-{steps}/{}/{}", last.task, last.arm));
+                    (runs, ours)
                 };
-                let (Some(median), interval) = ours else { continue };
+                let Some(ours) = ours else { continue };
+                let shifted = || interval.map(|ends| ends.map(|end| end - score.value));
+                let difference_interval = match uncertain(source, score) {
+                    Some(published) if runs.len() > 1 => {
+                        let purpose = format!("{}-at-{steps}/{}/{}", source.id, last.task, last.arm);
+                        let scores = TaskScores { arm: runs, baseline: Baseline::Mean(published, None) };
+                        let statistics = &study.experiment.protocol.statistics;
+                        estimate(Metric::LeastDifference, &[scores], statistics, &purpose).interval
+                    }
+                    _ => shifted(),
+                };
                 found.push(Comparison {
                     task: last.task.clone(),
                     label: last.label.clone(),
                     steps,
-                    ours: median,
+                    ours,
                     interval,
                     runs: last.runs.len(),
                     source: source.id.clone(),
@@ -170,7 +183,8 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
                     spread: score.spread,
                     reference_runs: source.seeds,
                     protocol: source.protocol.clone(),
-                    difference: median - score.value,
+                    difference: ours - score.value,
+                    difference_interval,
                     lies: interval
                         .zip(score.spread)
                         .map(|(interval, spread)| lies(interval, score.value, spread)),
@@ -184,8 +198,10 @@ pub fn comparisons(study: &Study) -> Vec<Comparison> {
 /// Published scores: what columns of the log are held against is none.
 pub(crate) fn sources_of_scores(study: &Study) -> impl Iterator<Item = &Source> {
     let claims = &study.experiment.claims.claim;
-    let is_logged =
-        |source: &&Source| claims.iter().any(|claim| claim.of.is_some() && claim.baseline == source.id);
+    let is_logged = |source: &&Source| {
+        let mut of_it = claims.iter().filter(|claim| claim.baseline == source.id);
+        of_it.any(|claim| claim.reading.iter().any(|reading| reading.of.is_some()))
+    };
     study.experiment.reference.source.iter().filter(move |source| !is_logged(source))
 }
 

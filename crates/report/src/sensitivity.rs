@@ -1,6 +1,7 @@
 //! Would a verdict be another if what the paper leaves open were defined another way?
 
 use crate::effect::{Definition, RECORDED};
+use crate::number::MISSING;
 use crate::study::Study;
 use crate::table::{Align, Table};
 use crate::verdicts::{read, tasks_of};
@@ -19,6 +20,7 @@ const OTHERS: [(&str, Definition); 3] = [
 pub fn sensitivity(study: &Study) -> Table {
     let mut columns = vec![("claim", Align::Left), ("reading", Align::Left), ("as recorded", Align::Left)];
     columns.extend(OTHERS.map(|(name, _)| (name, Align::Left)));
+    columns.push(("a task less", Align::Left));
     columns.push(("changes with", Align::Left));
     let mut table = Table::new(columns);
     for claim in &study.experiment.claims.claim {
@@ -36,10 +38,26 @@ fn table_row(study: &Study, claim: &Claim, reading: &Reading) -> Option<Vec<Stri
     if recorded == "missing" {
         return None;
     }
-    let others = OTHERS.map(|(name, definition)| (name, verdict(definition)));
+    let others = OTHERS.map(|(name, definition)| (name.to_owned(), verdict(definition)));
+    let without = |i: usize| {
+        let (task, mut others) = (tasks[i].task.id.as_str(), tasks.clone());
+        others.remove(i);
+        (format!("without {task}"), read(study, claim, reading, &others, RECORDED).verdict.name())
+    };
+    let fewer: Vec<(String, &str)> =
+        if tasks.len() > 1 { (0..tasks.len()).map(without).collect() } else { Vec::new() };
+    let is_other = |(_, verdict): &&(String, &str)| *verdict != recorded;
+    let told: Vec<String> =
+        fewer.iter().filter(is_other).map(|(name, verdict)| format!("{verdict} {name}")).collect();
+    let fewer_told = match (fewer.is_empty(), told.is_empty()) {
+        (true, _) => MISSING.to_owned(),
+        (false, true) => recorded.to_owned(),
+        (false, false) => told.join(", "),
+    };
     let changing: Vec<&str> =
-        others.iter().filter(|(_, other)| *other != recorded).map(|(name, _)| *name).collect();
+        others.iter().chain(&fewer).filter(is_other).map(|(name, _)| name.as_str()).collect();
     let changing = if changing.is_empty() { "none".to_owned() } else { changing.join(", ") };
-    let cells = [claim.id.as_str(), &reading.id, recorded].into_iter().chain(others.map(|(_, other)| other));
-    Some(cells.map(str::to_owned).chain([changing]).collect())
+    let cells = [claim.id.as_str(), &reading.id, recorded].into_iter();
+    let cells = cells.chain(others.iter().map(|(_, other)| *other)).map(str::to_owned);
+    Some(cells.chain([fewer_told, changing]).collect())
 }

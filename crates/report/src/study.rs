@@ -56,6 +56,18 @@ pub enum State {
     Missing,
 }
 
+impl State {
+    /// In words: `failed: ` with the last line of what it said.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Recorded(_) => "recorded".to_owned(),
+            Self::Failed(why) => format!("failed: {}", why.lines().next_back().unwrap_or_default()),
+            Self::Missing => "missing".to_owned(),
+        }
+    }
+}
+
 impl ArmRuns {
     /// The recorded runs.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {

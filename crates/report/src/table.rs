@@ -5,8 +5,6 @@ mod latex;
 mod markdown;
 mod plain;
 
-pub use latex::escape as escape_latex;
-
 /// How a column's cells stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {

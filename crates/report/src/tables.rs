@@ -5,10 +5,10 @@ use crate::number::{MISSING, grouped, percent_gain, plus_minus, significant, ste
 use crate::results::{
     Comparison, FinalScore, Lies, final_scores, in_words, is_of, median, same_task, sources_of_scores,
 };
-use crate::study::{ArmRuns, State, Study, TaskRuns};
+use crate::study::{ArmRuns, Study, TaskRuns};
 use crate::table::{Align, Cell, Table};
-use crate::verdicts::{Answer, Verdict};
-use experiment::{Claim, Metric, Reading, Score, Window};
+use crate::verdicts::{Answer, ReadingAnswer, Verdict};
+use experiment::{Claim, Metric, Reading, Run, Score, Window};
 
 /// How a study's scores are written.
 fn score_format(study: &Study) -> impl Fn(f64) -> String + Copy {
@@ -103,8 +103,8 @@ fn arm_row(study: &Study, score: &FinalScore) -> [Cell; 6] {
     ]
 }
 
-/// Our scores beside published ones of the same algorithm after as many steps. The difference is bold where our interval
-/// lies outside the reference ± its spread.
+/// Our scores beside published ones of the same algorithm after as many steps. The difference is bold where its
+/// interval does not hold 0.
 #[must_use]
 pub fn references(comparisons: &[Comparison]) -> Table {
     let round = |x: f64| grouped(x, 0);
@@ -125,15 +125,14 @@ pub fn references(comparisons: &[Comparison]) -> Table {
             Some(spread) => plus_minus(row.reference, spread, round),
             None => round(row.reference),
         };
-        let apart = row.lies.is_some_and(|lies| lies != Lies::Overlaps);
+        let apart = row.difference_interval.is_some_and(|[low, high]| low > 0.0 || high < 0.0);
         let lies = match row.lies {
             None if row.interval.is_none() => "one run has none".to_owned(),
             None => "no spread is known".to_owned(),
             Some(Lies::Overlaps) => "overlaps the reference ± spread".to_owned(),
             Some(lies) => format!("{} the reference ± spread", lies.name()),
         };
-        let apart_by = row.interval.map(|ends| ends.map(|end| end - row.reference));
-        let difference = measured(Some(row.difference), apart_by, round);
+        let difference = measured(Some(row.difference), row.difference_interval, round);
         table.push([
             Cell::from(row.task.as_str()),
             row.label.as_str().into(),
@@ -169,8 +168,7 @@ pub fn windows(study: &Study) -> Table {
     for (claim, reading) in claims.flat_map(|claim| claim.reading.iter().map(move |reading| (claim, reading)))
     {
         let is_same = |(other, another): &(&Claim, &Reading)| {
-            (&other.arm, &other.baseline, &other.of, another)
-                == (&claim.arm, &claim.baseline, &claim.of, &reading)
+            (&other.arm, &other.baseline, another) == (&claim.arm, &claim.baseline, &reading)
         };
         if seen.iter().any(is_same) {
             continue;
@@ -193,7 +191,7 @@ fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading
         format!("windows/{}/{}/{}/{}/{what}", task.task.id, claim.arm, claim.baseline, reading.id)
     };
     // Columns of logs have scales of their own.
-    let number = |x: f64| if claim.of.is_some() { significant(x) } else { score_format(study)(x) };
+    let number = |x: f64| if reading.of.is_some() { significant(x) } else { score_format(study)(x) };
     let of_runs = |runs: &[f64], what: &str| {
         let (median, interval) = median(study, runs, &purpose(what));
         measured(median, interval, number)
@@ -211,10 +209,9 @@ fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading
             _ => "undefined".to_owned(),
         }
     };
-    let what = claim.of.as_ref().map_or_else(String::new, |column| format!(", {column}"));
     Some(vec![
         task.task.id.clone(),
-        format!("{}{what}", reading.id),
+        named(&reading.id, reading.of.as_ref()),
         claim.arm.clone(),
         of_runs(arm, "arm"),
         claim.baseline.clone(),
@@ -227,35 +224,58 @@ fn compared_row(study: &Study, task: &TaskRuns, claim: &Claim, reading: &Reading
 /// The experts, and what they cost.
 #[must_use]
 pub fn experts(study: &Study) -> Table {
-    let mut table = Table::new([
-        ("task", Align::Left),
-        ("goal", Align::Right),
-        ("score", Align::Right),
-        ("episodes", Align::Right),
-        ("kept after", Align::Right),
-        ("steps trained", Align::Right),
-        ("of the budget", Align::Right),
-        ("seed", Align::Right),
-        ("configuration", Align::Left),
-        ("SHA-256 of its weights", Align::Left),
+    let mut columns = vec![
+        ("task".to_owned(), Align::Left),
+        ("goal".to_owned(), Align::Right),
+        ("chosen at".to_owned(), Align::Right),
+        ("score".to_owned(), Align::Right),
+        ("episodes".to_owned(), Align::Right),
+        ("kept after".to_owned(), Align::Right),
+        ("steps trained".to_owned(), Align::Right),
+        ("of the budget".to_owned(), Align::Right),
+    ];
+    let arms = study.experiment.arms(&study.profile);
+    columns.extend(arms.map(|arm| (format!("{} reaches the goal", arm.label), Align::Right)));
+    columns.extend([
+        ("seed".to_owned(), Align::Right),
+        ("configuration".to_owned(), Align::Left),
+        ("SHA-256 of its weights".to_owned(), Align::Left),
     ]);
+    let mut table = Table::new(columns.iter().map(|(name, align)| (name.as_str(), *align)));
     for task in &study.tasks {
         let Some((run, expert)) = task.expert() else { continue };
         let goal = run.config.expert.as_ref().map_or(f64::NAN, |goal| goal.goal);
-        table.push([
+        let mut row = vec![
             task.task.id.clone(),
             score_format(study)(goal),
+            score_format(study)(expert.chosen_return),
             plus_minus(expert.score, expert.score_std, score_format(study)),
             expert.episodes.to_string(),
             steps(expert.step),
             steps(run.status.steps),
             format!("{} %", grouped(100.0 * run.status.steps as f64 / task.steps as f64, 0)),
-            run.config.seed.to_string(),
-            run.config.id().to_string(),
-            expert.weights_sha256.clone(),
-        ]);
+        ];
+        row.extend(task.arms.iter().map(|arm| reaches(arm, goal)));
+        row.extend([run.config.seed.to_string(), run.config.id().to_string(), expert.weights_sha256.clone()]);
+        table.push(row);
     }
     table
+}
+
+/// How many of an arm's runs have an evaluation at or above `goal`, and the steps until the first one of the first and of
+/// the last run to have one.
+fn reaches(arm: &ArmRuns, goal: f64) -> String {
+    let first = |run: &Run| run.evaluations.learned().find(|(_, score)| *score >= goal).map(|(step, _)| step);
+    if arm.runs().next().is_none() {
+        return MISSING.to_owned();
+    }
+    let reached: Vec<u64> = arm.runs().filter_map(first).collect();
+    let of = format!("{} of {}", reached.len(), arm.runs().count());
+    match (reached.iter().min(), reached.iter().max()) {
+        (Some(first), Some(last)) if first < last => format!("{of}: {} to {}", steps(*first), steps(*last)),
+        (Some(first), _) => format!("{of}: {}", steps(*first)),
+        _ => of,
+    }
 }
 
 /// What each arm that comes after another ends with, beside what that one left and what it began with itself.
@@ -309,7 +329,7 @@ pub fn verdicts(answers: &[Answer]) -> Table {
     ]);
     for answer in answers {
         for reading in &answer.readings {
-            let format = |x: f64| number(answer, x);
+            let format = |x: f64| number((answer.compares, reading), x);
             let measured = match (reading.point, reading.interval) {
                 (Some(point), Some([low, high])) => with_interval(point, low, high, format),
                 _ => MISSING.to_owned(),
@@ -320,7 +340,7 @@ pub fn verdicts(answers: &[Answer]) -> Table {
                 .map_or_else(|| MISSING.to_owned(), |point| format(point - answer.threshold.value()));
             table.push([
                 Cell::from(answer.claim.as_str()),
-                reading.reading.as_str().into(),
+                named(&reading.reading, reading.of.as_ref()).into(),
                 format!("{} {}", answer.threshold.sign(), format(answer.threshold.value())).into(),
                 Cell::new(measured, decided),
                 difference.into(),
@@ -359,9 +379,14 @@ pub fn claims(study: &Study, answers: &[Answer]) -> Table {
     table
 }
 
-/// A number of an answer's metric.
-pub(crate) fn number(answer: &Answer, x: f64) -> String {
-    match (answer.compares, answer.decimals) {
+/// A reading's name, with the column of the logs that it compares.
+pub(crate) fn named(reading: &str, of: Option<&String>) -> String {
+    of.map_or_else(|| reading.to_owned(), |column| format!("{reading}, {column}"))
+}
+
+/// A number of a reading's metric.
+pub(crate) fn number((metric, reading): (Metric, &ReadingAnswer), x: f64) -> String {
+    match (metric, reading.decimals) {
         (Metric::RelativeGain, _) => percent_gain(x),
         (Metric::Ratio, _) => grouped(x, 2) + "×",
         (Metric::Difference | Metric::LeastDifference, Some(decimals)) => grouped(x, decimals),
@@ -379,12 +404,7 @@ pub fn runs(study: &Study) -> Table {
         ("state", Align::Left),
     ]);
     for (config, state) in study.planned() {
-        let state = match state {
-            State::Recorded(_) => "recorded".to_owned(),
-            State::Failed(why) => format!("failed: {}", why.lines().next().unwrap_or_default()),
-            State::Missing => "missing".to_owned(),
-        };
-        table.push([config.task.clone(), config.arm.clone(), config.seed.to_string(), state]);
+        table.push([config.task.clone(), config.arm.clone(), config.seed.to_string(), state.words()]);
     }
     table
 }

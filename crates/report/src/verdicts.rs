@@ -73,9 +73,6 @@ pub struct Answer {
     /// The same for the program.
     #[serde(skip)]
     pub compares: Metric,
-    /// Decimals of its numbers where those are differences of scores; columns of logs have scales of their own.
-    #[serde(skip)]
-    pub decimals: Option<usize>,
     /// Where the metric is claimed to lie: `above` or `below` a number.
     #[serde(flatten)]
     pub threshold: Threshold,
@@ -95,6 +92,12 @@ pub struct Answer {
 pub struct ReadingAnswer {
     /// The reading's id.
     pub reading: String,
+    /// The column of the logs that it compares; returns of evaluations where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Decimals of its numbers where those are differences of scores; columns of logs have scales of their own.
+    #[serde(skip)]
+    pub decimals: Option<usize>,
     /// The metric.
     pub point: Option<f64>,
     /// Its bootstrap interval.
@@ -139,20 +142,14 @@ fn answer(study: &Study, claim: &Claim) -> Answer {
         claim: claim.id.clone(),
         statement: claim.statement.clone(),
         cite: claim.cite.clone(),
-        metric: format!("{} of {}{} over {}", claim.metric.name(), claim.arm, what_of(claim), claim.baseline),
+        metric: format!("{} of {} over {}", claim.metric.name(), claim.arm, claim.baseline),
         compares: claim.metric,
-        decimals: claim.of.is_none().then(|| study.decimals()),
         threshold: threshold(claim),
         tasks: tasks.iter().map(|task| task.task.id.clone()).collect(),
         steps: tasks.iter().map(|task| task.steps).collect(),
         verdict,
         readings,
     }
-}
-
-/// Of what a claim speaks, where that is not the return.
-fn what_of(claim: &Claim) -> String {
-    claim.of.as_ref().map_or_else(String::new, |column| format!("'s {column}"))
 }
 
 /// The verdict of a claim: that of its readings, where those that can be answered agree.
@@ -222,6 +219,8 @@ pub(crate) fn read(
 ) -> ReadingAnswer {
     let mut answer = ReadingAnswer {
         reading: reading.id.clone(),
+        of: reading.of.clone(),
+        decimals: reading.of.is_none().then(|| study.decimals()),
         point: None,
         interval: None,
         runs: 0,
@@ -532,6 +531,8 @@ mod tests {
     fn readings_that_differ_leave_a_claim_open_and_missing_ones_do_not_count() {
         let reading = |verdict: Verdict, point: Option<f64>| ReadingAnswer {
             reading: verdict.name().to_owned(),
+            of: None,
+            decimals: None,
             point,
             interval: None,
             runs: 3,

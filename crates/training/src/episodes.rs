@@ -1,6 +1,6 @@
 //! Evaluation: whole episodes of a policy without noise.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use envs::{Action, Env, Step};
 use experiment::Measure;
 use streams::Stream;
@@ -30,6 +30,11 @@ pub(crate) fn play(
             observe(env, &mut observation);
             policy(&observation, &mut action)?;
             let step = execute(env, &action, &mut executed);
+            ensure!(
+                step.reward.is_finite(),
+                "the simulator of {} gave a reward that is not finite in an evaluation",
+                env.spec().id
+            );
             sum += step.reward;
             length += 1;
             if step.terminated || step.truncated {

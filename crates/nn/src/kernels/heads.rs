@@ -163,7 +163,7 @@ wide! {
 }
 
 wide! {
-    /// (μ − y)² e^(−ln σ²) + ln σ² of each element, and where `d_mean` and `d_log_variance` are not empty, its slopes.
+    /// (μ − y)² e^(−ln σ²) + ln σ² of each element, and its slopes.
     fn likelihood(
         mean: &[Chunk],
         log_variance: &[Chunk],

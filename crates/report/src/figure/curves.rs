@@ -2,8 +2,8 @@
 
 use super::canvas::{Canvas, Ink, Point};
 use super::layout::Place;
-use super::panel::BAND_OPACITY;
-use super::{Curve, Shape};
+use super::panel::{BAND_OPACITY, LEVEL_WIDTH, dash};
+use super::{Curve, Pattern, Shape};
 
 pub(super) const CURVE_WIDTH: f64 = 1.25;
 pub(super) const COMPANION_WIDTH: f64 = 0.75;
@@ -72,6 +72,10 @@ impl Pen<'_> {
     fn draw_line(&self, canvas: &Canvas<'_>) {
         let few = self.curve.x.len() <= FEW_POINTS && self.curve.shape != Shape::Stairs;
         for run in self.runs(&self.curve.center) {
+            if self.curve.shape == Shape::Dotted {
+                canvas.dashed(&run, self.curve.color.into(), LEVEL_WIDTH, dash(Pattern::Dotted));
+                continue;
+            }
             canvas.path(&self.shaped(&run), self.curve.color.into(), CURVE_WIDTH);
             if few || self.curve.shape == Shape::Points || run.len() == 1 {
                 run.iter().for_each(|&point| canvas.disc(point, MARK_RADIUS, self.curve.color.into()));

@@ -51,8 +51,12 @@ pub(super) fn entries(figure: &Figure) -> Vec<Entry> {
         }
     };
     for curve in curves {
-        let points = curve.shape == Shape::Points;
-        add(&curve.label, if points { Swatch::Points(curve.color) } else { Swatch::Curve(curve.color) });
+        let swatch = match curve.shape {
+            Shape::Points => Swatch::Points(curve.color),
+            Shape::Dotted => Swatch::Line(curve.color, Pattern::Dotted),
+            Shape::Line | Shape::Stairs => Swatch::Curve(curve.color),
+        };
+        add(&curve.label, swatch);
     }
     for dots in figure.panels.iter().flat_map(Panel::dots).filter(|dots| !dots.at.is_empty()) {
         add(&dots.label, Swatch::Dots(dots.color, dots.large));

@@ -5,7 +5,7 @@ use super::layout::{FONT, NOTE_FONT, Place, TICK, TICK_GAP, TITLE_FONT};
 use super::{Color, Figure, Marks, Panel, Pattern, curves, plane, rows, text};
 
 pub(super) const BAND_OPACITY: f64 = 0.18;
-const LEVEL_WIDTH: f64 = 1.1;
+pub(super) const LEVEL_WIDTH: f64 = 1.1;
 const SPINE_WIDTH: f64 = 0.7;
 const GRID_WIDTH: f64 = 0.6;
 
@@ -90,10 +90,13 @@ fn draw_axes(canvas: &Canvas<'_>, place: &Place, figure: &Figure, marks: &Marks)
 }
 
 /// A straight line in its pattern.
-pub(super) fn draw_level(canvas: &Canvas<'_>, line: &[Point; 2], color: Color, pattern: Pattern) {
-    let dash = match pattern {
+pub(super) fn dash(pattern: Pattern) -> [f64; 2] {
+    match pattern {
         Pattern::Dashed => [4.2, 2.4],
         Pattern::Dotted => [1.2, 1.8],
-    };
-    canvas.dashed(line, color.into(), LEVEL_WIDTH, dash);
+    }
+}
+
+pub(super) fn draw_level(canvas: &Canvas<'_>, line: &[Point; 2], color: Color, pattern: Pattern) {
+    canvas.dashed(line, color.into(), LEVEL_WIDTH, dash(pattern));
 }

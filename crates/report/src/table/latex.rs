@@ -24,7 +24,7 @@ pub(super) fn write(table: &Table) -> String {
 /// Plain text as LaTeX text: special characters escaped, the mathematical ones that our numbers use in math mode, and
 /// a hyphen before a digit at a word's start as a minus sign.
 #[must_use]
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     let characters: Vec<char> = text.chars().collect();
     for (i, &c) in characters.iter().enumerate() {
