@@ -57,12 +57,12 @@ pub enum State {
 }
 
 impl State {
-    /// In words: `failed: ` with the last line of what it said.
+    /// In words: `failed: ` with the first line of why.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
             Self::Recorded(_) => "recorded".to_owned(),
-            Self::Failed(why) => format!("failed: {}", why.lines().next_back().unwrap_or_default()),
+            Self::Failed(why) => format!("failed: {}", why.lines().next().unwrap_or_default()),
             Self::Missing => "missing".to_owned(),
         }
     }

@@ -51,9 +51,14 @@ fn anchor() -> Study {
 }
 
 fn answer(study: &mut Study, metric: &str, baseline: &str, threshold: &str) -> Answer {
+    answer_of(study, metric, baseline, threshold, "")
+}
+
+/// The same with what its reading is `of`.
+fn answer_of(study: &mut Study, metric: &str, baseline: &str, threshold: &str, of: &str) -> Answer {
     let claim = format!(
         "schema = 1\n[[claim]]\nid = \"x\"\nstatement = \"\"\ncite = \"\"\nmetric = \"{metric}\"\narm = \"td3\"\n\
-         baseline = \"{baseline}\"\n{threshold}\nreading = [{{ id = \"end\", window = {{ at = 1.0 }} }}]\n"
+         baseline = \"{baseline}\"\n{threshold}\nreading = [{{ id = \"end\", {of}window = {{ at = 1.0 }} }}]\n"
     );
     study.experiment.claims = toml::from_str(&claim).unwrap();
     answers(study).swap_remove(0)
@@ -91,15 +96,16 @@ fn a_claim_may_be_of_what_training_logged() {
     let mut study = anchor();
     let runs: Vec<f64> =
         study.tasks[0].arms[0].runs().map(|run| run.logged("critic_loss").pop().unwrap().1).collect();
-    let answer = answer(&mut study, "least-difference", "one-number", "above = -1e6\nof = \"critic_loss\"");
+    let answer =
+        answer_of(&mut study, "least-difference", "one-number", "above = -1e6", "of = \"critic_loss\", ");
     let median = {
         let mut runs = runs;
         runs.sort_by(f64::total_cmp);
         runs[1]
     };
     assert!((answer.readings[0].point.unwrap() - (median - 3000.0)).abs() < 1e-9, "{answer:?}");
-    assert_eq!(answer.metric, "least difference of td3's critic_loss over one-number");
-    let nothing = self::answer(&mut study, "ratio", "one-number", "above = 0.0\nof = \"elsewhere\"");
+    assert_eq!(answer.readings[0].of.as_deref(), Some("critic_loss"));
+    let nothing = answer_of(&mut study, "ratio", "one-number", "above = 0.0", "of = \"elsewhere\", ");
     assert_eq!(nothing.verdict.name(), "missing");
 }
 

@@ -157,10 +157,10 @@ fn a_whole_study_says_what_went_in() {
         "not reproduced", // early gain: +100 %, not above 160 %
         "reproduced",     // final gain: above 50 %
         "not reproduced", // Humanoid early: twice, not four times
+        "missing",        // Humanoid at convergence: that takes a million steps
         "inconclusive",   // Humanoid final: exactly twice
         "reproduced",     // above TD3 everywhere
         "reproduced",     // above the expert everywhere
-        "missing",        // what acts, early: nothing is logged here
         "reproduced",     // early, with the expert's cost: TD3 never changes
         "missing",        // the controls
         "missing",
