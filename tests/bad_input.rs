@@ -153,6 +153,8 @@ fn every_message_is_the_one_on_record() {
     check("a script that there is not", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
     let generate = ["data", "generate", "gen/hopper-smoke-v0", "--episodes", "3"];
     check("episodes of what is no script's", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
+    let generate = ["data", "generate", "gen/hopper-smoke-v0", "--manifest", "list.toml"];
+    check("a list of what is published for what is made", &generate, &nothing, &[("REPRISE_CACHE", "c")]);
     let script = |checkout: &Checkout| {
         checkout.spoil(
             "experiments/drol/protocol.toml",
