@@ -321,7 +321,7 @@ fn no_name_leads_elsewhere() {
     }
     fs::write(paper.join("protocol.toml"), &plain).unwrap();
 
-    // A record that was moved aside says where it goes back to.
+    // A record that was moved aside says where it goes back to; one that was half removed goes.
     let store = Store::open(&folder.path().join("results"), "p").unwrap();
     drop(store.lock("p").unwrap());
     let record = corpus("record").into_iter().find(|file| file.starts_with(b"config.toml\n")).unwrap();
@@ -336,6 +336,10 @@ fn no_name_leads_elsewhere() {
         // What cannot be read may be another version's only copy: it stays where it is.
         assert_eq!(aside.exists(), !goes_back);
     }
+    fs::remove_file(aside.join("config.toml")).unwrap();
+    fs::write(aside.join("evals.csv"), "").unwrap();
+    drop(store.lock("p").unwrap());
+    assert!(!aside.exists());
     assert!(folder.path().join("results/p/InvertedPendulum-v5/td3").is_dir());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "experiments and results");
 }

@@ -537,7 +537,7 @@ pub(crate) struct PlacesArgs {
     /// Where data sets lie, instead of `data/` in the cache
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Another list of what is published, laid out as crates/datasets/src/manifest.toml is
+    /// Another list of what is published, laid out as crates/datasets/src/manifest.toml is; none for `generate`
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ pub struct Claim {
     pub id: String,
     /// The claim in our words.
     pub statement: String,
-    /// Where the paper makes it.
+    /// Where the paper makes it; begins with `ours` where it does not, and then counts apart.
     pub cite: String,
     /// What is compared.
     pub metric: Metric,

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub enum Policy {
     /// The learner's own.
     Learned,
-    /// The learner's and the expert's blend, while α < 1.
+    /// What acts, where that is another: the learner's and the expert's blend while α < 1, or PEX's composite policy.
     Guided,
 }
 
@@ -73,7 +73,7 @@ impl Evaluations {
         self.of(Policy::Learned)
     }
 
-    /// The evaluations of the learner blended with its expert, as long as the two differ: step and mean return.
+    /// The evaluations of what acts, as long as that is another: step and mean return.
     pub fn guided(&self) -> impl Iterator<Item = (u64, f64)> {
         self.of(Policy::Guided)
     }

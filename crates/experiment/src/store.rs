@@ -175,7 +175,8 @@ impl Store {
                 }
                 Ok(_) => disk::remove(&path)?,
                 // It may be the only copy of what another version wrote.
-                Err(_) => {}
+                Err(_) if file.exists() => {}
+                Err(_) => disk::remove(&path)?,
             }
         }
         Ok(())

@@ -26,7 +26,7 @@ pub fn picture(study: &Study) -> Picture {
 fn panel(study: &Study, task: &TaskRuns) -> Panel {
     let arms = task.arms.iter().zip(colors(task.arms.len()));
     let curves = arms.flat_map(|(arm, color)| {
-        let guided = guided(study, arm, color);
+        let guided = guided(arm, color);
         [of_arm(study, task, arm, color)].into_iter().chain(guided)
     });
     Panel {
@@ -76,15 +76,14 @@ pub(crate) fn of_arm(study: &Study, task: &TaskRuns, arm: &ArmRuns, color: Color
     curve
 }
 
-/// What acts while an expert guides an arm; nothing where none does.
-fn guided(study: &Study, arm: &ArmRuns, color: Color) -> Option<Curve> {
+/// What acts while an expert guides an arm, the median over all runs; nothing where none does.
+fn guided(arm: &ArmRuns, color: Color) -> Option<Curve> {
+    arm.arm.dai.as_ref()?;
     let runs: Vec<Vec<(u64, f64)>> = arm.runs().map(|run| run.evaluations.guided().collect()).collect();
     let mut curve = Curve::new(&format!("{} with its expert", arm.arm.label), color, Shape::Dotted);
     for (step, values) in at_each(&runs) {
-        let filter = stats::iqr_filter(&values, study.experiment.protocol.statistics.iqr_factor);
-        let center = filter.and_then(|filter| stats::median(&filter.kept));
         curve.x.push(step as f64);
-        curve.center.push(center.unwrap_or(f64::NAN));
+        curve.center.push(stats::median(&values).unwrap_or(f64::NAN));
     }
     (curve.low, curve.high) = (vec![f64::NAN; curve.x.len()], vec![f64::NAN; curve.x.len()]);
     (!curve.x.is_empty()).then_some(curve)
@@ -158,7 +157,7 @@ fn caption(study: &Study) -> Caption {
         grouped(statistics.resamples as f64, 0),
         covers(study.profile.seeds.get_ref().len()),
         if expert {
-            " Dotted: the same line of what acts while an expert guides, the blend of the two. Experts are TD3 policies \
+            " Dotted: the median over all runs of what acts while an expert guides, the blend of the two. Experts are TD3 policies \
              of runs of their own, which the step axis does not count."
         } else {
             ""

@@ -320,7 +320,8 @@ fn grids(study: &Study) -> Vec<Grid> {
             "The policy nearest to the goal, of a run of its own, which ends at the first evaluation that reaches that. An \
              evaluation that was chosen for being high is partly luck: the score is of fresh episodes. The run's steps are on \
              no axis; readings that end in -counted count them. All runs of a task share one expert, so no interval holds the \
-             draw of it: how many runs of each arm reach the goal, and when first, says what a lucky draw it was."
+             draw of it. How many runs reach the goal, and when first, says how lucky a draw it was, of arms that no expert \
+             guides and whose runs are as long as its own."
                 .to_owned(),
             tables::experts(study),
         ),

@@ -4,6 +4,7 @@ use crate::effect::{Definition, RECORDED};
 use crate::number::MISSING;
 use crate::study::Study;
 use crate::table::{Align, Table};
+use crate::tables::named;
 use crate::verdicts::{read, tasks_of};
 use experiment::{Claim, Reading};
 
@@ -57,7 +58,7 @@ fn table_row(study: &Study, claim: &Claim, reading: &Reading) -> Option<Vec<Stri
     let changing: Vec<&str> =
         others.iter().chain(&fewer).filter(is_other).map(|(name, _)| name.as_str()).collect();
     let changing = if changing.is_empty() { "none".to_owned() } else { changing.join(", ") };
-    let cells = [claim.id.as_str(), &reading.id, recorded].into_iter();
-    let cells = cells.chain(others.iter().map(|(_, other)| *other)).map(str::to_owned);
+    let cells = [claim.id.clone(), named(&reading.id, reading.of.as_ref()), recorded.to_owned()].into_iter();
+    let cells = cells.chain(others.iter().map(|(_, other)| (*other).to_owned()));
     Some(cells.chain([fewer_told, changing]).collect())
 }

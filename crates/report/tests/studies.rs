@@ -27,7 +27,8 @@ fn record(store: &Store, config: &RunConfig, value: f64) {
     let steps = (0..=config.steps / config.evaluation.every).map(|i| i * config.evaluation.every);
     // With an expert, what acts scores five halves of the learner, as it does while training.
     let acting = if config.dai.is_some() { 2.5 * value } else { value };
-    let is_guided = |step| config.dai.as_ref().is_some_and(|dai| step < dai.length);
+    // PEX's runs have such rows too, and no expert.
+    let is_guided = |step| config.pex.is_some() || config.dai.as_ref().is_some_and(|dai| step < dai.length);
     let lines = steps.flat_map(|step| {
         let guided = is_guided(step).then(|| row(step, Policy::Guided, acting));
         [row(step, Policy::Learned, value)].into_iter().chain(guided)
@@ -403,4 +404,12 @@ fn names_from_files_stay_text_in_the_page() {
         assert!(!page.contains(markup), "{markup} in {page}");
     }
     assert!(page.matches("&lt;script&gt;").count() > 50);
+}
+
+#[test]
+fn only_an_arm_with_an_expert_is_drawn_with_it() {
+    let file = report_of(("pex", "quick"), |config| Some(config.seed as f64), |_| ());
+    let (curves, caption) = (file("learning-curves.svg"), file("learning-curves.md"));
+    assert!(curves.contains("PEX") && !curves.contains("with its expert"), "{curves}");
+    assert!(!caption.contains("xpert"), "{caption}");
 }

@@ -66,3 +66,46 @@ pub(crate) fn observe(env: &dyn Env, observation: &mut Vec<f32>) {
     observation.clear();
     observation.extend(env.observation().iter().map(|x| *x as f32));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use envs::Spec;
+    use state::Archive;
+
+    /// The mock environment with rewards that are no numbers.
+    struct Broken(Box<dyn Env>);
+
+    impl Env for Broken {
+        fn spec(&self) -> &Spec {
+            self.0.spec()
+        }
+
+        fn reset(&mut self, stream: &mut Stream) {
+            self.0.reset(stream);
+        }
+
+        fn step(&mut self, action: Action<'_>) -> Step {
+            Step { reward: f64::NAN, ..self.0.step(action) }
+        }
+
+        fn observation(&self) -> &[f64] {
+            self.0.observation()
+        }
+
+        fn state(&mut self, archive: &mut Archive) -> Result<()> {
+            self.0.state(archive)
+        }
+    }
+
+    #[test]
+    fn a_return_that_is_no_number_is_an_error_and_not_recorded() {
+        let played = |env: &mut dyn Env| {
+            play(env, (1, Measure::Return), Stream::new(0, "starts"), |_, _| Ok(())).map(|all| all.returns)
+        };
+        let mut mock = envs::make("Mock-v0").unwrap();
+        assert_eq!(played(&mut *mock).unwrap().len(), 1);
+        let error = played(&mut Broken(mock)).unwrap_err().to_string();
+        assert!(error.contains("Mock-v0 gave a reward that is not finite"), "{error}");
+    }
+}

@@ -89,7 +89,7 @@ fn draw_axes(canvas: &Canvas<'_>, place: &Place, figure: &Figure, marks: &Marks)
     }
 }
 
-/// A straight line in its pattern.
+/// The lengths of a dash and of the gap after it.
 pub(super) fn dash(pattern: Pattern) -> [f64; 2] {
     match pattern {
         Pattern::Dashed => [4.2, 2.4],
@@ -97,6 +97,7 @@ pub(super) fn dash(pattern: Pattern) -> [f64; 2] {
     }
 }
 
+/// A straight line in its pattern.
 pub(super) fn draw_level(canvas: &Canvas<'_>, line: &[Point; 2], color: Color, pattern: Pattern) {
     canvas.dashed(line, color.into(), LEVEL_WIDTH, dash(pattern));
 }
