@@ -203,7 +203,8 @@ fn a_second_ctrl_c_waits_for_nobody() {
     let checkout = Checkout::new();
     let arguments = ["--patience", "1000"];
     let mut runner = Runner::start(checkout.command("reproduce", "hang", &arguments).stderr(Stdio::null()));
-    wait("a worker to start", || !children(runner.id()).is_empty());
+    // Not any child: the runner asks git for the commit before it listens to signals.
+    wait("a worker to start", || children(runner.id()).into_iter().any(is_alive));
     let workers = children(runner.id());
     let began = Instant::now();
     let status = loop {

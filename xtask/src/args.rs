@@ -33,7 +33,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  cargo xtask plan --paper dai --profile paper\n  cargo xtask plan --paper \
                             dai --only arm=td3 --json"
     )]
-    Plan(PlanArgs),
+    Plan(SurveyArgs),
     /// Train one run of a profile, with the expert it needs
     #[command(
         after_help = "Example:\n  cargo xtask train --paper dai --profile anchor --task HalfCheetah-v5 \
@@ -47,7 +47,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  cargo xtask status --paper dai\n  cargo xtask status --paper dai --profile early \
                             --only arm=td3 --json"
     )]
-    Status(StatusArgs),
+    Status(SurveyArgs),
     /// Tell all about one run: what it is, where it is, what trained it, what went wrong, and how to run it again
     #[command(
         after_help = "Examples:\n  cargo xtask explain 998ddacc936a --paper dai\n  cargo xtask explain \
@@ -147,8 +147,8 @@ pub(crate) struct Which {
     /// Where recorded runs lie, instead of the checkout's `results/`
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
-    /// What the runs compute on, `cpu` or `cuda` (the program of scripts/build-cuda.sh), instead of the protocol's word;
-    /// another device makes other runs
+    /// What the runs compute on, `cpu` or `cuda` (the program of scripts/build-cuda.sh), where absent `cpu`; another device
+    /// makes other runs
     #[arg(long)]
     pub(crate) device: Option<Device>,
 }
@@ -264,18 +264,7 @@ pub(crate) struct ReproduceArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    pub(crate) filters: Filters,
-    /// As JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct StatusArgs {
+pub(crate) struct SurveyArgs {
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]

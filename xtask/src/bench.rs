@@ -348,56 +348,36 @@ impl<'a> Contest<'a> {
         )
     }
 
-    /// Updates of the configuration's algorithm, which `peers.py` and people call by these names.
-    fn updates(&self, (key, name): (&str, &str)) -> Result<Comparison> {
-        let hidden = self.config.hidden();
-        let peer = |part: &str, name| self.peer(part, name, hidden);
-        let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
-        all.extend(peer("sgemm", "sgemm 256³, PyTorch")?);
-        all.extend(peer(&format!("torch-{key}"), "PyTorch eager, CleanRL's loop")?);
-        all.extend(peer(&format!("sb3-{key}"), "Stable-Baselines3")?);
-        all.extend(peer(&format!("sbx-{key}"), "SBX (JAX), 50 updates a call")?);
-        let title = self.title(What::Updates, &format!("{name} {}", dashed(hidden)));
-        let flop = flop::update(self.config, self.dims);
-        compare(self.args, What::Updates, title, "updates/s", Some(flop), all)
+    /// Our `part` beside products of matrices and parts of `peers.py`, each with what people call it.
+    fn beside(
+        &self,
+        (what, network): (What, &str),
+        (part, unit, flop): (&str, &'static str, f64),
+        hidden: &[usize],
+        peers: &[(&str, &str)],
+    ) -> Result<Comparison> {
+        let mut all = vec![self.ours(part, 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
+        for (part, name) in [("sgemm", "sgemm 256³, PyTorch")].iter().chain(peers) {
+            all.extend(self.peer(part, name, hidden)?);
+        }
+        compare(self.args, what, self.title(what, network), unit, Some(flop), all)
     }
 
-    /// Updates of MPDP.
-    fn planning(&self) -> Result<Comparison> {
+    /// Updates of the configuration's algorithm, which is called `name`.
+    fn updates(&self, what: What, (name, rest): (&str, &str), peers: &[(&str, &str)]) -> Result<Comparison> {
         let hidden = self.config.hidden();
-        let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
-        all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", hidden)?);
-        all.extend(self.peer("torch-mpdp", "PyTorch eager, batched members", hidden)?);
-        let network = format!(
-            "updates of MPDP {}, plans of {PLAN} steps, seven members of 200-200-200-200",
-            dashed(hidden)
-        );
-        let title = self.title(What::Planning, &network);
         let flop = flop::update(self.config, self.dims);
-        compare(self.args, What::Planning, title, "updates/s", Some(flop), all)
+        let network = format!("{name} {}{rest}", dashed(hidden));
+        self.beside((what, &network), ("update", "updates/s", flop), hidden, peers)
     }
 
     /// A critic's step as offline agents take it, the optimiser left out.
     fn networks(&self) -> Result<Comparison> {
-        let mut all = vec![self.ours("networks", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
-        all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", &WIDE)?);
-        all.extend(self.peer("torch-networks", "PyTorch eager", &WIDE)?);
         let network = format!("twin critics {}, GELU, layer normalisation", dashed(&WIDE));
         let inputs = self.dims.0 + self.dims.1;
         let flop = flop::forward_and_backward(inputs, &WIDE, 2, self.config.replay.batch_size);
-        let title = self.title(What::Networks, &network);
-        compare(self.args, What::Networks, title, "passes/s", Some(flop), all)
-    }
-
-    /// Updates of what learns offline, against the peer of that name.
-    fn offline(&self, name: &str, (part, peer): (&str, &str)) -> Result<Comparison> {
-        let hidden = self.config.hidden();
-        let mut all = vec![self.ours("update", 1, "reprise")?, self.ours("product", 1, PRODUCT)?];
-        all.extend(self.peer("sgemm", "sgemm 256³, PyTorch", hidden)?);
-        all.extend(self.peer(part, peer, hidden)?);
-        let title = self.title(What::Offline, &format!("{name} {}", dashed(hidden)));
-        let flop = flop::update(self.config, self.dims);
-        compare(self.args, What::Offline, title, "updates/s", Some(flop), all)
+        let ours = ("networks", "passes/s", flop);
+        self.beside((What::Networks, &network), ours, &WIDE, &[("torch-networks", "PyTorch eager")])
     }
 
     fn others(&self, what: What) -> Result<Comparison> {
@@ -573,15 +553,25 @@ fn of_task(args: &BenchArgs, config: &RunConfig) -> Result<Vec<Comparison>> {
     for what in What::value_variants().iter().filter(|what| args.measures(**what)) {
         match what {
             What::Updates => {
-                comparisons.push(td3.updates(("td3", "TD3"))?);
-                comparisons.push(sac.updates(("sac", "SAC"))?);
+                let (torch, sb3) = ("PyTorch eager, CleanRL's loop", "Stable-Baselines3");
+                let sbx = "SBX (JAX), 50 updates a call";
+                let peers = [("torch-td3", torch), ("sb3-td3", sb3), ("sbx-td3", sbx)];
+                comparisons.push(td3.updates(*what, ("TD3", ""), &peers)?);
+                let peers = [("torch-sac", torch), ("sb3-sac", sb3), ("sbx-sac", sbx)];
+                comparisons.push(sac.updates(*what, ("SAC", ""), &peers)?);
             }
-            What::Planning => comparisons.push(mpdp.planning()?),
+            What::Planning => {
+                let rest = format!(", plans of {PLAN} steps, seven members of 200-200-200-200");
+                let peers = [("torch-mpdp", "PyTorch eager, batched members")];
+                comparisons.push(mpdp.updates(*what, ("updates of MPDP", &rest), &peers)?);
+            }
             What::Networks => comparisons.push(td3.networks()?),
             What::Offline => {
-                comparisons.push(iql.offline("IQL", ("torch-iql", "PyTorch eager, CORL's update"))?);
-                comparisons.push(fql.offline("FQL", ("jax-fql", "JAX, the authors' update"))?);
-                comparisons.push(drol.offline("DROL, K = 16,", ("jax-drol", "JAX, the authors' update"))?);
+                let authors = "JAX, the authors' update";
+                let peers = [("torch-iql", "PyTorch eager, CORL's update")];
+                comparisons.push(iql.updates(*what, ("IQL", ""), &peers)?);
+                comparisons.push(fql.updates(*what, ("FQL", ""), &[("jax-fql", authors)])?);
+                comparisons.push(drol.updates(*what, ("DROL, K = 16,", ""), &[("jax-drol", authors)])?);
             }
             _ => comparisons.push(td3.others(*what)?),
         }

@@ -1,6 +1,6 @@
 //! `plan`: a profile's runs, and how long what is missing would take.
 
-use crate::args::{Chosen, PlanArgs};
+use crate::args::{Chosen, SurveyArgs};
 use crate::progress::duration;
 use crate::speed::Speeds;
 use crate::{exit, say, say_json};
@@ -26,7 +26,7 @@ struct Line<'a> {
     seconds: Option<f64>,
 }
 
-pub(crate) fn plan(args: &PlanArgs) -> Result<u8> {
+pub(crate) fn plan(args: &SurveyArgs) -> Result<u8> {
     let chosen = args.which.read()?;
     let plan = chosen.plan(&args.filters)?;
     let lines = lines(&chosen, &plan);

@@ -1,11 +1,10 @@
 //! What the user sees while runs go on: a line a worker on a terminal, plain lines elsewhere.
 
 use engines::{Event, News, Outcome};
-use experiment::RunConfig;
+use experiment::{Progress, RunConfig};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
-use training::Progress;
 
 /// How often a run says where it is when the output is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);

@@ -149,6 +149,6 @@ fn print(study: &Study, answers: &[Answer]) {
         "\nscope: {} task(s), {runs} runs an arm, {} (profile {})",
         study.tasks.len(),
         study.length(),
-        study.profile_name
+        study.profile.name
     ));
 }

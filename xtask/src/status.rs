@@ -1,6 +1,6 @@
 //! `status` and `explain`: where a profile's runs are, and all about one.
 
-use crate::args::{Chosen, ExplainArgs, StatusArgs, Which};
+use crate::args::{Chosen, ExplainArgs, SurveyArgs, Which};
 use crate::plan::and_untold;
 use crate::progress::duration;
 use crate::speed::Speeds;
@@ -50,7 +50,7 @@ struct Status<'a> {
 
 const STATES: [&str; 5] = ["recorded", "running", "stopped", "failed", "missing"];
 
-pub(crate) fn status(args: &StatusArgs) -> Result<u8> {
+pub(crate) fn status(args: &SurveyArgs) -> Result<u8> {
     let chosen = args.which.read()?;
     let plan = chosen.plan(&args.filters)?;
     let runs: Vec<Line<'_>> = plan

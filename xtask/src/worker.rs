@@ -4,7 +4,7 @@ use crate::args::WorkerArgs;
 use crate::campaign::StandIn;
 use crate::{exit, say};
 use anyhow::{Context, Result};
-use experiment::{Device, Locked, Progress, RunConfig, Store};
+use experiment::{Device, Locked, RunConfig, Store};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::Read;
 use std::sync::Arc;
@@ -61,9 +61,8 @@ fn train(args: &WorkerArgs, config: &RunConfig, store: &Store, stop: &AtomicBool
             say(serde_json::to_string(&progress).unwrap_or_default());
             if noted.elapsed() >= NOTE_INTERVAL {
                 noted = Instant::now();
-                let training::Progress { step, last_return, steps_per_second, .. } = progress;
                 // For `status`, which can do without.
-                let _ = store.note_progress(config, &Progress { step, last_return, steps_per_second });
+                let _ = store.note_progress(config, &progress);
             }
         }
         News::Note(note) => say(note),

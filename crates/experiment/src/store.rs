@@ -30,15 +30,17 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// How far a run is, as its worker noted it a moment ago.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How far a run is, as its worker says and, for whoever else watches, notes it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     /// Environment steps taken.
     pub step: u64,
+    /// Environment steps at most.
+    pub steps: u64,
     /// The mean return of the last evaluation.
     pub last_return: f64,
-    /// Environment steps a second.
+    /// Environment steps a second since the last report, evaluations left out.
     pub steps_per_second: f64,
 }
 
@@ -139,16 +141,8 @@ impl Store {
                 .help("make it writable, or name another directory with --results")
         };
         fs::create_dir_all(self.root.join(".work")).map_err(unwritable)?;
-        let path = self.root.join(".lock");
-        let mut options = File::options();
-        let mut lock =
-            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
-        if !locks_within(&lock, LOCK).map_err(unwritable)? {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            let holder = format!("{} ({})", holder.trim(), path.display());
-            return Err(Locked { what: "runner is at work in these results", holder }.into());
-        }
-        sign(&mut lock).map_err(unwritable)?;
+        let taken = take(&self.root.join(".lock"), LOCK, "runner is at work in these results");
+        let lock = taken.map_err(unwritable)??;
         let marker = self.root.join(MARKER);
         if !marker.exists() {
             disk::replace(&marker, marker_text(paper).as_bytes())?;
@@ -264,21 +258,8 @@ impl Store {
     /// [`Locked`] if another worker holds it for longer than a moment; or if the lock cannot be made.
     pub fn claim(&self, config: &RunConfig) -> Result<File> {
         let path = self.work_path(config, ".lock");
-        let unwritable = || format!("failed to lock {}", path.display());
-        let mut options = File::options();
-        let mut lock = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(unwritable)?;
-        if !locks_within(&lock, CLAIM).with_context(unwritable)? {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            let holder = format!("{} ({})", holder.trim(), path.display());
-            return Err(Locked { what: "worker is at this run", holder }.into());
-        }
-        sign(&mut lock).with_context(unwritable)?;
+        let taken = take(&path, CLAIM, "worker is at this run");
+        let lock = taken.with_context(|| format!("failed to lock {}", path.display()))??;
         disk::remove(&self.work_path(config, "").join("status.toml"))?;
         Ok(lock)
     }
@@ -431,24 +412,27 @@ fn is_locked(path: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Locks the file, unless another process holds it for longer than `patience`.
-fn locks_within(file: &File, patience: Duration) -> std::io::Result<bool> {
+/// Locks the file at `path` and writes into it who holds it, unless another process, which is `what`, does for longer than
+/// `patience`.
+fn take(path: &Path, patience: Duration, what: &'static str) -> std::io::Result<Result<File, Locked>> {
+    let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     let deadline = Instant::now() + patience;
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
+        match lock.try_lock() {
+            Ok(()) => break,
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Ok(false),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                let holder = fs::read_to_string(path).unwrap_or_default();
+                let holder = format!("{} ({})", holder.trim(), path.display());
+                return Ok(Err(Locked { what, holder }));
+            }
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
-}
-
-/// Writes who holds a lock into it.
-fn sign(lock: &mut File) -> std::io::Result<()> {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "unknown".to_owned());
     lock.set_len(0)?;
-    lock.write_all(format!("process {} on {}\n", std::process::id(), host.trim()).as_bytes())
+    lock.write_all(format!("process {} on {}\n", std::process::id(), host.trim()).as_bytes())?;
+    Ok(Ok(lock))
 }
 
 fn marker_text(paper: &str) -> String {

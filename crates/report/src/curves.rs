@@ -175,7 +175,7 @@ fn caption(study: &Study) -> Caption {
     if !lost.is_empty() {
         let _ = write!(text, "Not in the figure: {}. ", lost.join(", "));
     }
-    let title = format!("Learning curves, profile {}", study.profile_name);
+    let title = format!("Learning curves, profile {}", study.profile.name);
     Caption { title, text: text.trim_end().to_owned() }
 }
 

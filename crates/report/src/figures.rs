@@ -76,7 +76,7 @@ fn logged(study: &Study) -> impl Iterator<Item = Picture> {
              {} % percentile bootstrap interval of that median, as learning curves have them.",
             grouped(100.0 * study.experiment.protocol.statistics.confidence, 0)
         );
-        let title = format!("{title}, profile {}", study.profile_name);
+        let title = format!("{title}, profile {}", study.profile.name);
         Some(Picture { name: name.to_owned(), figure, caption: Caption { title, text } })
     };
     columns.into_iter().filter_map(picture)
@@ -123,7 +123,7 @@ fn scores(study: &Study) -> Option<Picture> {
         study.profile.seeds.get_ref().len(),
         short.concat()
     );
-    let title = format!("Final scores, profile {}", study.profile_name);
+    let title = format!("Final scores, profile {}", study.profile.name);
     Some(Picture { name: "final-scores".to_owned(), figure, caption: Caption { title, text } })
 }
 
@@ -182,7 +182,7 @@ fn references(study: &Study) -> Option<Picture> {
                 steps, ± the spread that they give, joined by lines. Their settings and versions of tasks may differ: \
                 the table of references has them."
         .to_owned();
-    let title = format!("Published scores beside ours, profile {}", study.profile_name);
+    let title = format!("Published scores beside ours, profile {}", study.profile.name);
     Some(Picture { name: "published".to_owned(), figure, caption: Caption { title, text } })
 }
 
@@ -232,7 +232,7 @@ fn claims(study: &Study, answers: &[Answer]) -> Option<Picture> {
         grouped(100.0 * study.experiment.protocol.statistics.confidence, 0),
         answers.len(),
     );
-    let title = format!("Claims and what was measured, profile {}", study.profile_name);
+    let title = format!("Claims and what was measured, profile {}", study.profile.name);
     Some(Picture { name: "readings".to_owned(), figure, caption: Caption { title, text } })
 }
 
@@ -309,7 +309,7 @@ fn groups(study: &Study) -> Option<Picture> {
         grouped(100.0 * statistics.confidence, 0),
         grouped(statistics.resamples as f64, 0),
     );
-    let title = format!("Groups of tasks, profile {}", study.profile_name);
+    let title = format!("Groups of tasks, profile {}", study.profile.name);
     Some(Picture { name: "groups".to_owned(), figure, caption: Caption { title, text } })
 }
 
@@ -526,7 +526,7 @@ fn scene(study: &Study) -> Option<Picture> {
          not its value. Candidates are the draws among which training would choose, and the line goes from the data's \
          action to the one that it would: the nearest in all coordinates."
     );
-    let title = format!("What policies do in one state, profile {}", study.profile_name);
+    let title = format!("What policies do in one state, profile {}", study.profile.name);
     Some(Picture { name: "routing".to_owned(), figure, caption: Caption { title, text } })
 }
 

@@ -162,7 +162,7 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
         title: protocol.title.clone(),
         cite: protocol.cite.clone(),
         paper: study.experiment.paper.clone(),
-        profile: study.profile_name.clone(),
+        profile: study.profile.name.clone(),
         about: study.profile.about.trim().to_owned(),
         tasks: study.tasks.iter().map(|task| task.task.id.clone()).collect(),
         arms: study.experiment.arms(&study.profile).map(|arm| arm.label.clone()).collect(),
@@ -182,7 +182,7 @@ pub fn page(study: &Study, answers: &[Answer], pictures: &[Picture]) -> Result<S
         command: format!(
             "cargo xtask report --paper {} --profile {}",
             quoted(&study.experiment.paper),
-            quoted(&study.profile_name)
+            quoted(&study.profile.name)
         ),
     };
     let mut environment = Environment::new();
@@ -448,7 +448,7 @@ fn train(study: &Study, config: &RunConfig) -> String {
     format!(
         "cargo xtask train --paper {} --profile {} --task {} --arm {} --seed {}{} --results again",
         quoted(&study.experiment.paper),
-        quoted(&study.profile_name),
+        quoted(&study.profile.name),
         quoted(&config.task),
         quoted(&config.arm),
         config.seed,

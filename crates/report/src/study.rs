@@ -13,8 +13,6 @@ use experiment::{
 pub struct Study {
     /// The paper's files.
     pub experiment: Experiment,
-    /// The profile's name.
-    pub profile_name: String,
     /// The profile.
     pub profile: Profile,
     /// By task, in the protocol's order.
@@ -138,7 +136,7 @@ impl Study {
             };
             tasks.push(TaskRuns { task: task.clone(), steps, evaluation, arms, expert });
         }
-        Ok(Self { experiment: experiment.clone(), profile_name: profile_name.to_owned(), profile, tasks })
+        Ok(Self { experiment: experiment.clone(), profile, tasks })
     }
 
     /// Environment steps of a run: `300k`, or `15k to 200k` where tasks differ.

@@ -372,7 +372,7 @@ pub fn claims(study: &Study, answers: &[Answer]) -> Table {
             answer.tasks.len().to_string(),
             runs.to_string(),
             study.length(),
-            study.profile_name.clone(),
+            study.profile.name.clone(),
             answer.verdict.reason(),
         ]);
     }

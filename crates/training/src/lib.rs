@@ -24,4 +24,4 @@ pub use keeper::Every;
 pub(crate) use provenance::provenance;
 pub use provenance::{COMMIT, cpu, known_hashes, of_this_process};
 pub use rig::{Part, Rig, train_on};
-pub use run::{Ending, News, Order, Place, Progress, train};
+pub use run::{Ending, News, Order, Place, train};

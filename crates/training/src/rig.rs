@@ -2,12 +2,12 @@
 
 use crate::episodes::observe;
 use crate::session::batch;
-use crate::{News, Order, Place, Progress, agent, train};
+use crate::{News, Order, Place, agent, train};
 use agents::Agent;
 use anyhow::Result;
 use datasets::{Drawn, Replay};
 use envs::{Action, Env};
-use experiment::RunConfig;
+use experiment::{Progress, RunConfig};
 use std::path::Path;
 use streams::Stream;
 

@@ -5,23 +5,9 @@ use crate::keeper::{Every, Keeper};
 use crate::log::Log;
 use crate::session::Session;
 use anyhow::{Context, Result};
-use experiment::{RunConfig, State, Status};
-use serde::{Deserialize, Serialize};
+use experiment::{Progress, RunConfig, State, Status};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// How far a run is, for whoever watches.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Environment steps taken.
-    pub step: u64,
-    /// Environment steps at most.
-    pub steps: u64,
-    /// The mean return of the last evaluation.
-    pub last_return: f64,
-    /// Environment steps a second since the last report, evaluations left out.
-    pub steps_per_second: f64,
-}
 
 /// What a run has to say.
 #[derive(Clone, Debug, PartialEq)]
