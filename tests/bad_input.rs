@@ -119,7 +119,15 @@ fn every_message_is_the_one_on_record() {
         &|c| c.spoil(protocol, "capacity = ", "capacity = 1000000"),
         &[],
     );
+    let comma = |c: &Checkout| c.spoil(protocol, "id = \"td3\"", "id = \"td3,fast\"");
+    check("an arm that no filter could name", &PLAN, &comma, &[]);
     check("a seed twice", &PLAN, &|c| c.spoil(protocol, "seeds = [0, 1, 2]", "seeds = [0, 1, 1]"), &[]);
+    let twice = |c: &Checkout| {
+        c.spoil(protocol, "[\"HalfCheetah-v5\"]", "[\"HalfCheetah-v5\", \"HalfCheetah-v5\"]");
+    };
+    check("a task twice", &PLAN, &twice, &[]);
+    let expert = |c: &Checkout| c.spoil(protocol, "steps = 1_000_000\nscore", "steps = 1_002_500\nscore");
+    check("an expert's uneven budget", &PLAN, &expert, &[]);
     check(
         "a task of no definition",
         &PLAN,
@@ -271,6 +279,7 @@ fn every_message_is_the_one_on_record() {
     check("a claim about no task", &PLAN, &spoil("[\"Humanoid-v5\"]", "[\"Humanoid-5\"]"), &[]);
     check("a claim of an expert", &PLAN, &spoil("arm = \"td3-dai\"", "arm = \"expert\""), &[]);
     check("two claims of one name", &PLAN, &spoil("id = \"early-gain\"", "id = \"final-gain\""), &[]);
+    check("a column that nothing logs", &PLAN, &spoil("\"episode_return\"", "\"episode_returns\""), &[]);
     check("two readings of one name", &PLAN, &spoil("id = \"first-half\"", "id = \"first-quarter\""), &[]);
     check(
         "a window of what has none",

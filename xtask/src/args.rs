@@ -619,8 +619,8 @@ fn positive(text: &str) -> Result<f64, String> {
 
 fn level(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(level) if level > 0.0 && level < 1.0 => Ok(level),
-        _ => Err("a level of confidence lies between 0 and 1".to_owned()),
+        Ok(level) if level > 0.0 && level <= 0.9999 => Ok(level),
+        _ => Err("a level of confidence lies above 0, and is 0.9999 at most".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is in a data set: counts, returns, and of each array its range and a hash that others can compute.
 
 use crate::array::Values;
+use crate::minari::Episodes;
 use crate::source::{Layout, Source};
 use anyhow::{Context, Result};
 use diagnostics::BadInput;
@@ -141,7 +142,9 @@ impl Counts {
         }
         let mut ended = source.column(terminals, rows, 1)?;
         let ends_at_terminals = source.find("infos/goal").is_none();
-        let mut lasts = source.episodes().map(|episodes| episodes.lengths().to_vec().into_iter());
+        // An episode of Minari's may be without actions.
+        let lengths = |of: &Episodes| of.lengths().iter().copied().filter(|length| *length > 0).collect::<Vec<_>>();
+        let mut lasts = source.episodes().map(|episodes| lengths(episodes).into_iter());
 
         let mut counts = Self { rows, timeouts: timed.is_some().then_some(0), ..Self::default() };
         let (mut steps, mut sum, mut dropped) = (0_usize, 0.0, 0);

@@ -58,6 +58,9 @@ impl Journal {
     /// If the disk does not take them. They can then be appended again.
     pub fn append(&mut self, first: u64, count: u64, values: &[f32]) -> Result<()> {
         let file = first / self.rows_a_file;
+        if file != self.mark.file {
+            self.cut()?;
+        }
         let start = if file == self.mark.file { self.mark.bytes } else { 0 };
         let numbers = [first, count, values.len() as u64];
         let mut segment = Vec::with_capacity(HEADER + 4 * values.len());
@@ -119,15 +122,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes what lies beyond the mark: rows that no checkpoint knows.
+    /// Removes what lies beyond the mark: rows that no checkpoint knows, and what a failed try left.
     ///
     /// # Errors
     /// If the disk does not do it.
     pub fn cut(&self) -> Result<()> {
-        self.files()?
-            .into_iter()
-            .filter(|file| *file > self.mark.file)
-            .try_for_each(|file| remove(&self.path(file)))
+        let beyond = self.files()?.into_iter().filter(|file| *file > self.mark.file);
+        beyond.map(|file| self.path(file)).try_for_each(|path| remove(&path))?;
+        let path = self.path(self.mark.file);
+        let cut = File::options().write(true).open(&path).and_then(|file| file.set_len(self.mark.bytes));
+        there("write", &path, cut).map(drop)
     }
 
     /// Removes the files whose rows are all before `row`.
@@ -224,6 +228,21 @@ mod tests {
         again.forget(5).unwrap();
         let mark = again.mark();
         assert_eq!(rows(&mut again, mark).unwrap(), [(4, vec![4.0; 4])]);
+    }
+
+    #[test]
+    fn what_a_failed_try_left_is_gone_with_the_next_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::new(folder.path(), 4);
+        journal.append(0, 3, &[0.0, 1.0, 2.0]).unwrap();
+        // As a full disk leaves them: half a segment in the file of the last good one, and in the file after it.
+        let good = fs::read(journal.path(0)).unwrap();
+        fs::write(journal.path(0), [&good[..], &[7; 9]].concat()).unwrap();
+        fs::write(journal.path(1), [7; 9]).unwrap();
+        journal.append(12, 1, &[12.0]).unwrap();
+        let mark = journal.mark();
+        let expected = [(0, vec![0.0, 1.0, 2.0]), (12, vec![12.0])];
+        assert_eq!(rows(&mut Journal::new(folder.path(), 4), mark).unwrap(), expected);
     }
 
     #[test]

@@ -58,22 +58,22 @@ fn there<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<
 /// # Errors
 /// If the disk does not take it; what was there is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let aside = write_aside(path, bytes, true)?;
+    let aside = write_aside(path, bytes, ".new", true)?;
     rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
 }
 
-/// As [`replace`], for what can be made again: a power failure may lose it.
+/// As [`replace`], for what can be made again, by any of several processes: a power failure may lose it.
 ///
 /// # Errors
 /// If the disk does not take it.
 pub fn scratch(path: &Path, bytes: &[u8]) -> Result<()> {
-    let aside = write_aside(path, bytes, false)?;
+    let aside = write_aside(path, bytes, &format!(".{}.new", std::process::id()), false)?;
     at("write", path, fallible(|| fs::rename(&aside, path))).inspect_err(|_| drop(fs::remove_file(&aside)))
 }
 
-fn write_aside(path: &Path, bytes: &[u8], sync: bool) -> Result<PathBuf> {
+fn write_aside(path: &Path, bytes: &[u8], suffix: &str, sync: bool) -> Result<PathBuf> {
     let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
+    aside.push(suffix);
     let aside = PathBuf::from(aside);
     let write = || -> io::Result<()> {
         let mut file = File::create(&aside)?;

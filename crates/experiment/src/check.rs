@@ -3,7 +3,9 @@
 use crate::generate::STAND_IN;
 use crate::protocol::{Profile, Protocol, Sweep, Task};
 use crate::settings::{count, within};
-use crate::{Algorithm, DataUsage, Experiment, Plan, Reference, Selection, Settings, check_name};
+use crate::{
+    Algorithm, DataUsage, EPISODE_COLUMNS, Experiment, Plan, Reference, Selection, Settings, check_name,
+};
 use anyhow::Result;
 use diagnostics::BadInput;
 use std::collections::BTreeSet;
@@ -150,6 +152,15 @@ impl Experiment {
                     task.id
                 ));
             }
+            if let Some(expert) = &protocol.expert {
+                let every = self.settings(task, None, None)?.evaluation.every;
+                if every == 0 || expert.steps == 0 || !expert.steps.is_multiple_of(every) {
+                    return bad(format!(
+                        "`expert.steps`: {} steps are not a whole number of evaluation intervals of {every} steps ({})",
+                        expert.steps, task.id
+                    ));
+                }
+            }
         }
         let text = std::fs::read_to_string(root.join(&file)).unwrap_or_default();
         let at = |span: std::ops::Range<usize>, error: BadInput| error.at(&file, &text, span.start);
@@ -171,6 +182,13 @@ impl Experiment {
                 }
             }
             distinct_seeds(profile.seeds.get_ref()).map_err(|error| at(profile.seeds.span(), error))?;
+            for (what, names) in [("task", Some(&profile.tasks)), ("arm", profile.arms.as_ref())] {
+                if let Some(names) = names {
+                    let ids: Vec<&str> = names.get_ref().iter().map(String::as_str).collect();
+                    check_distinct(&format!("profile `{name}`: {what}"), &ids)
+                        .map_err(|error| at(names.span(), error))?;
+                }
+            }
             let in_points = self.tasks(profile).filter(|task| task.points.is_some()).count();
             if in_points != 0 && in_points != profile.tasks.get_ref().len() {
                 let what = format!("some tasks of profile `{name}` have `points` and others have not");
@@ -220,6 +238,21 @@ impl Experiment {
             let is_arm = arms.contains(&claim.baseline.as_str());
             for reading in &claim.reading {
                 let of = format!("reading `{}` {of}", reading.id);
+                if let Some(column) = &reading.of {
+                    if claim.baseline == EXPERT {
+                        return bad(format!(
+                            "{of}: `of` takes a column of training, and an expert has a score only: remove one of the two"
+                        ));
+                    }
+                    let compared = [&claim.arm, &claim.baseline];
+                    for arm in self.protocol.arm.iter().filter(|arm| compared.contains(&&arm.id)) {
+                        let columns = [arm.algorithm.losses(), &EPISODE_COLUMNS].concat();
+                        if !columns.contains(&column.as_str()) {
+                            let what = format!("column that `{}` logs, in {of} in {file}:", arm.id);
+                            return Err(BadInput::unknown(&what, column, columns.iter().copied()));
+                        }
+                    }
+                }
                 if !reading.window.is_within_a_run() || !reading.baseline_window().is_within_a_run() {
                     return bad(format!("the window of {of} is no share within 0 and 1"));
                 }

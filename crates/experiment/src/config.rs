@@ -181,6 +181,40 @@ impl Algorithm {
             Self::Drol => "DROL",
         }
     }
+
+    /// The columns of `train.csv` that its updates fill, each a mean since the line before.
+    #[must_use]
+    pub fn losses(self) -> &'static [&'static str] {
+        match self {
+            Self::Td3 | Self::Td3Dai | Self::Sac | Self::Rebrac => &["critic_loss", "actor_loss"],
+            Self::Mpdp => &["critic_loss", "actor_loss", "mean_horizon", "model_error"],
+            Self::Iql => &["critic_loss", "actor_loss", "value_loss"],
+            Self::Pex => &[
+                "critic_loss",
+                "actor_loss",
+                "value_loss",
+                "offline_share",
+                "offline_share_in_update",
+                "offline_q",
+                "online_q",
+            ],
+            Self::Fql => &["critic_loss", "actor_loss", "bc_flow_loss", "distill_loss"],
+            Self::Drol => &[
+                "critic_loss",
+                "actor_loss",
+                "bc_loss",
+                "saturated_share",
+                "candidate_divergence",
+                "pairwise_distance",
+            ],
+        }
+    }
+
+    /// Whether its policy draws when it is evaluated, as its authors evaluate it, and not only in training.
+    #[must_use]
+    pub fn draws_when_evaluated(self) -> bool {
+        matches!(self, Self::Pex | Self::Fql | Self::Drol)
+    }
 }
 
 /// TD3's settings, by the names of its paper. Noise is in units of the action limit.

@@ -219,7 +219,7 @@ impl Experiment {
             ))
         };
         let profile = self.profile(profile)?;
-        if self.arms(profile).any(|arm| arm.data.is_some()) {
+        if self.arms(profile).any(|arm| arm.data.is_some() || arm.after.is_some()) {
             return Err(bad());
         }
         let mut cells = Plan::new(self, profile, &Selection::default())?.cells;

@@ -29,7 +29,7 @@ pub use offline::{
 };
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Points, Profile, Protocol, Statistics, Sweep, Task, TaskData};
-pub use records::{Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
+pub use records::{EPISODE_COLUMNS, Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
 pub use reference::{Reference, Score, Source, SpreadKind};
 pub use scene::{Scene, Spot};
 pub use settings::Settings;
@@ -61,17 +61,19 @@ pub fn check_schema(file: &str, text: &str) -> Result<(), BadInput> {
         .help(format!("it was written for {age} version of this program: check that one out to read it")))
 }
 
-/// Refuses a name that could not be a folder's: a run lies below those of its task and arm, and nowhere else.
+/// Refuses a name that could not be a folder's, as a run lies below those of its task and arm and nowhere else, or that
+/// `--only` could not name.
 fn check_name(what: &str, name: &str) -> Result<(), BadInput> {
     let is_fine = !name.starts_with('.')
         && (1..=100).contains(&name.len())
-        && !name.contains(|c: char| c == '/' || c.is_control());
+        && name.trim() == name
+        && !name.contains(|c: char| c == '/' || c == ',' || c.is_control());
     if is_fine {
         return Ok(());
     }
     Err(BadInput::new(format!(
-        "{what} `{}` cannot be a folder's name: expected 1 to 100 bytes without slashes and control characters, and no \
-         dot first",
+        "{what} `{}` cannot be a folder's name, or a filter's: expected 1 to 100 bytes without slashes, commas and control \
+         characters, no dot first and no blank at an end",
         name.escape_debug()
     )))
 }

@@ -21,12 +21,15 @@ use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// The columns of `train.csv` after the losses: training episodes that ended since the line before, and their mean return.
+pub const EPISODE_COLUMNS: [&str; 2] = ["episodes", "episode_return"];
+
 /// Which policy was evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// The learner's own.
     Learned,
-    /// What acts, where that is another: the learner's and the expert's blend while α < 1, or PEX's composite policy.
+    /// Another that acts: the learner's and the expert's blend while α < 1, or PEX's policy without draws.
     Guided,
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -415,11 +416,14 @@ fn is_locked(path: &Path) -> bool {
 /// Locks the file at `path` and writes into it who holds it, unless another process, which is `what`, does for longer than
 /// `patience`.
 fn take(path: &Path, patience: Duration, what: &'static str) -> std::io::Result<Result<File, Locked>> {
-    let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    let open = || File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let mut lock = open()?;
     let deadline = Instant::now() + patience;
     loop {
         match lock.try_lock() {
-            Ok(()) => break,
+            Ok(()) if is_at(&lock, path)? => break,
+            // Whoever held it removed it in between: a file without a name keeps nobody away.
+            Ok(()) => lock = open()?,
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                 let holder = fs::read_to_string(path).unwrap_or_default();
@@ -433,6 +437,16 @@ fn take(path: &Path, patience: Duration, what: &'static str) -> std::io::Result<
     lock.set_len(0)?;
     lock.write_all(format!("process {} on {}\n", std::process::id(), host.trim()).as_bytes())?;
     Ok(Ok(lock))
+}
+
+/// Whether `file` is the one at `path`.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let of = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match fs::metadata(path) {
+        Ok(there) => Ok(of(there) == of(file.metadata()?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn marker_text(paper: &str) -> String {

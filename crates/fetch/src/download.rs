@@ -160,6 +160,13 @@ impl Tool {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(broken)?;
+        // Read as it comes: a full pipe would stop it.
+        let pipe = child.stderr.take();
+        let reader = std::thread::spawn(move || {
+            let mut stderr = Vec::new();
+            let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut stderr));
+            stderr
+        });
         let status = loop {
             if let Some(status) = child.try_wait().map_err(broken)? {
                 break status;
@@ -170,8 +177,7 @@ impl Tool {
         if status.success() {
             return Ok(());
         }
-        let mut stderr = Vec::new();
-        let _ = child.stderr.take().map(|mut pipe| pipe.read_to_end(&mut stderr));
+        let stderr = reader.join().unwrap_or_default();
         let why = format!("{} failed ({status})\n{}", self.name(), tail(&stderr, 3)).trim_end().to_owned();
         // It has nothing after what is there, or cannot begin there.
         let said = String::from_utf8_lossy(&stderr);

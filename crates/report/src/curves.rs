@@ -140,13 +140,21 @@ fn caption(study: &Study) -> Caption {
     let statistics = &study.experiment.protocol.statistics;
     let of_tasks: Vec<String> = study.tasks.iter().map(|task| of_task(study, task)).collect();
     let expert = study.tasks.iter().any(|task| task.expert().is_some());
+    let arms = study.experiment.arms(&study.profile);
+    let drawn: Vec<&str> =
+        arms.filter(|arm| arm.algorithm.draws_when_evaluated()).map(|arm| arm.label.as_str()).collect();
     let mut text = format!(
-        "{} steps, {} runs each. {} of the learner's own policy without noise, from the same start states every time. \
+        "{} steps, {} runs each. {} of the learner's own policy without noise{}, from the same start states every time. \
          Line: median over runs after the IQR rule (type-7 quartiles, k = {}), {}. Band: nominal {} % percentile \
          bootstrap interval of that median ({} resamples){}.{} {} ",
         study.steps(),
         study.profile.seeds.get_ref().len(),
         study.measure().trim_end_matches(", %"),
+        if drawn.is_empty() {
+            String::new()
+        } else {
+            format!(", but with the draws of its algorithm's evaluation ({})", drawn.join(", "))
+        },
         statistics.iqr_factor,
         if study.profile.seeds.get_ref().len() <= FEW {
             "which can drop none of so few"

@@ -232,7 +232,17 @@ fn claim(study: &Study, answer: &Answer) -> Claim {
     let claim = study.experiment.claims.claim.iter().find(|claim| claim.id == answer.claim);
     let window = |id: &str| {
         let reading = claim.into_iter().flat_map(|claim| &claim.reading).find(|reading| reading.id == id);
-        reading.map_or_else(String::new, |reading| in_words(reading.window))
+        let words = |reading: &experiment::Reading| {
+            let mut words = in_words(reading.window);
+            if reading.baseline_window() != reading.window {
+                words += &format!("; of the baseline {}", in_words(reading.baseline_window()));
+            }
+            if reading.counts_expert {
+                words += "; of the baseline as many steps later as its expert was trained for";
+            }
+            words
+        };
+        reading.map_or_else(String::new, words)
     };
     Claim {
         statement: answer.statement.clone(),

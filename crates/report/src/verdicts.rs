@@ -51,6 +51,9 @@ impl Verdict {
         match self {
             Self::Reproduced | Self::NotReproduced => String::new(),
             Self::Inconclusive { why, runs_needed: None } => why.clone(),
+            Self::Inconclusive { why, runs_needed: Some(1_001..) } => {
+                format!("{why}; no number of runs up to 1,000 would decide")
+            }
             Self::Inconclusive { why, runs_needed: Some(runs) } => {
                 format!("{why}; about {runs} runs would decide")
             }

@@ -2,7 +2,7 @@
 
 use agents::Metrics;
 use anyhow::Result;
-use experiment::{Evaluations, Policy, Row, RunConfig};
+use experiment::{EPISODE_COLUMNS, Evaluations, Policy, Row, RunConfig};
 use state::Archive;
 
 pub(crate) struct Log {
@@ -15,35 +15,14 @@ pub(crate) struct Log {
     pub(crate) last_return: f64,
 }
 
-/// What is logged of a run.
-fn losses(config: &RunConfig) -> Vec<&'static str> {
-    let mut losses = vec!["critic_loss", "actor_loss"];
-    if config.mpdp.is_some() {
-        losses.extend(["mean_horizon", "model_error"]);
-    }
-    if config.iql.is_some() {
-        losses.push("value_loss");
-    }
-    if config.pex.is_some() {
-        losses.extend(["offline_share", "offline_share_in_update", "offline_q", "online_q"]);
-    }
-    if config.fql.is_some() {
-        losses.extend(["bc_flow_loss", "distill_loss"]);
-    }
-    if config.drol.is_some() {
-        losses.extend(["bc_loss", "saturated_share", "candidate_divergence", "pairwise_distance"]);
-    }
-    losses
-}
-
 impl Log {
     pub(crate) fn new(config: &RunConfig) -> Self {
-        let losses = losses(config);
+        let losses = config.algorithm.losses();
         Self {
             evaluations: Evaluations::header(config.evaluation.episodes),
-            training: format!("step,{},episodes,episode_return\n", losses.join(",")),
+            training: format!("step,{},{}\n", losses.join(","), EPISODE_COLUMNS.join(",")),
             episodes: Vec::new(),
-            losses: losses.into_iter().map(|name| (name, 0.0, 0)).collect(),
+            losses: losses.iter().map(|name| (*name, 0.0, 0)).collect(),
             last_return: f64::NAN,
         }
     }
