@@ -248,7 +248,7 @@ impl Experiment {
                     for arm in self.protocol.arm.iter().filter(|arm| compared.contains(&&arm.id)) {
                         let columns = [arm.algorithm.losses(), &EPISODE_COLUMNS].concat();
                         if !columns.contains(&column.as_str()) {
-                            let what = format!("column that `{}` logs, in {of} in {file}:", arm.id);
+                            let what = format!("column of the log of `{}` in {of} in {file}:", arm.id);
                             return Err(BadInput::unknown(&what, column, columns.iter().copied()));
                         }
                     }
