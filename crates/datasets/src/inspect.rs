@@ -143,7 +143,8 @@ impl Counts {
         let mut ended = source.column(terminals, rows, 1)?;
         let ends_at_terminals = source.find("infos/goal").is_none();
         // An episode of Minari's may be without actions.
-        let lengths = |of: &Episodes| of.lengths().iter().copied().filter(|length| *length > 0).collect::<Vec<_>>();
+        let lengths =
+            |of: &Episodes| of.lengths().iter().copied().filter(|length| *length > 0).collect::<Vec<_>>();
         let mut lasts = source.episodes().map(|episodes| lengths(episodes).into_iter());
 
         let mut counts = Self { rows, timeouts: timed.is_some().then_some(0), ..Self::default() };

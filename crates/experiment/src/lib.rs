@@ -29,7 +29,9 @@ pub use offline::{
 };
 pub use plan::{Cell, Plan, Selection};
 pub use protocol::{Arm, Experiment, Points, Profile, Protocol, Statistics, Sweep, Task, TaskData};
-pub use records::{EPISODE_COLUMNS, Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing};
+pub use records::{
+    EPISODE_COLUMNS, Evaluations, Expert, Policy, Provenance, Row, Run, State, Status, Timing,
+};
 pub use reference::{Reference, Score, Source, SpreadKind};
 pub use scene::{Scene, Spot};
 pub use settings::Settings;

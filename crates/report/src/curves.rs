@@ -153,7 +153,7 @@ fn caption(study: &Study) -> Caption {
         if drawn.is_empty() {
             String::new()
         } else {
-            format!(", but with the draws of its algorithm's evaluation ({})", drawn.join(", "))
+            format!(", but with the draws of its algorithm's evaluation ({})", drawn.join("; "))
         },
         statistics.iqr_factor,
         if study.profile.seeds.get_ref().len() <= FEW {
