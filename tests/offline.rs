@@ -45,9 +45,20 @@ fn assert_ok(output: &Output) {
 fn a_stand_in_is_made_learned_from_and_judged_the_same_for_any_number_of_workers() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (data, other_data) = (one.path().join("data"), two.path().join("data"));
-    // By itself, and by the runner that finds it missing.
-    let mut command = xtask(&["data", "generate", SET, "--minari"]);
-    assert_ok(&command.arg("--data-dir").arg(&data).output().unwrap());
+    // By itself, and by the runner that finds it missing. What the disk does not take is tried again, and by the same
+    // command later.
+    let generate = || {
+        let mut command = xtask(&["data", "generate", SET, "--minari", "--tries", "2"]);
+        command.arg("--data-dir").arg(&data).output().unwrap()
+    };
+    let in_the_way = data.join(format!("{SET}.hdf5.new"));
+    fs::create_dir_all(&in_the_way).unwrap();
+    let output = generate();
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{told}");
+    assert!(told.contains("cannot write ") && told.contains("the last of 2 tries"), "{told}");
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_ok(&generate());
     let file = |data: &Path, end: &str| fs::read(data.join(format!("{SET}{end}"))).unwrap();
     let first = reproduce("pex", one.path(), &data, &["--jobs", "1"]);
     assert_ok(&first);

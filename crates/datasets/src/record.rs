@@ -253,7 +253,7 @@ impl Recorder {
     /// its AntMaze and Adroit sets do not.
     ///
     /// # Errors
-    /// [`BadInput`] when the place cannot be written to.
+    /// [`disk::Error`] when the place cannot be written to, [`BadInput`] when there is nothing to write.
     pub fn write_d4rl(
         &self,
         path: &Path,
@@ -298,7 +298,7 @@ impl Recorder {
     /// Rewards and timeouts are not part of it.
     ///
     /// # Errors
-    /// [`BadInput`] when the place cannot be written to.
+    /// [`disk::Error`] when the place cannot be written to, [`BadInput`] when there is nothing to write.
     pub fn write_ogbench(&self, path: &Path, provenance: &impl Serialize) -> Result<()> {
         let rows = self.len();
         let mut arrays = vec![
@@ -316,7 +316,7 @@ impl Recorder {
     /// `metadata.json`. Minari finds it where `folder` is the data set's id below its own folder.
     ///
     /// # Errors
-    /// [`BadInput`] when the place cannot be written to.
+    /// [`disk::Error`] when the place cannot be written to, [`BadInput`] when there is nothing to write.
     pub fn write_minari(
         &self,
         folder: &Path,
@@ -324,9 +324,9 @@ impl Recorder {
         provenance: &impl Serialize,
     ) -> Result<()> {
         let data = folder.join("data");
-        std::fs::create_dir_all(&data).map_err(|error| unwritable(&data, &error))?;
+        disk::create_folder(&data)?;
         let metadata = serde_json::to_vec(&self.minari_metadata(about))?;
-        put(&data.join("metadata.json"), &metadata)?;
+        disk::replace(&data.join("metadata.json"), &metadata)?;
         self.publish(&data.join("main_data.hdf5"), provenance, |aside| {
             let file = create(aside)?;
             for (number, rows) in self.episodes().into_iter().enumerate() {
@@ -407,10 +407,7 @@ impl Recorder {
         });
         let (size, sha256) = written.map_err(|error| {
             let _ = std::fs::remove_file(&aside);
-            match error.downcast::<BadInput>() {
-                Ok(input) => input.into(),
-                Err(error) => anyhow::Error::from(unwritable(path, &error)),
-            }
+            disk::Error::new("write", path, std::io::Error::other(format!("{error:#}")))
         })?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let side_car = SideCar {
@@ -423,8 +420,8 @@ impl Recorder {
             returns: Spread::of(&self.returns()),
             provenance,
         };
-        put(&side_car_of(path), toml::to_string(&side_car)?.as_bytes())?;
-        disk::rename(&aside, path).map_err(|error| BadInput::new(error.to_string()).into())
+        disk::replace(&side_car_of(path), toml::to_string(&side_car)?.as_bytes())?;
+        Ok(disk::rename(&aside, path)?)
     }
 }
 
@@ -466,14 +463,6 @@ fn flags(flags: &[bool]) -> Vec<HBool> {
     flags.iter().map(|&flag| flag.into()).collect()
 }
 
-fn put(path: &Path, bytes: &[u8]) -> Result<()> {
-    disk::replace(path, bytes).map_err(|error| BadInput::new(error.to_string()).into())
-}
-
-fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> BadInput {
-    BadInput::new(format!("cannot write {}: {error}", path.display()))
-        .help("expected a file in a folder that exists and can be written")
-}
 /// The file beside a data set that is made here, which says how.
 #[must_use]
 pub fn side_car_of(path: &Path) -> PathBuf {

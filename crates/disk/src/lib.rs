@@ -38,6 +38,14 @@ impl std::fmt::Display for Error {
 // The cause is told by `Display` already.
 impl std::error::Error for Error {}
 
+impl Error {
+    /// What another's writer failed with: `cannot <action> <path>: <source>`.
+    #[must_use]
+    pub fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self { action, path: path.to_owned(), source }
+    }
+}
+
 /// What the functions here return.
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -439,9 +439,7 @@ fn check_names(what: &str, names: &[&str]) -> Result<(), BadInput> {
 fn check_distinct(what: &str, names: &[&str]) -> Result<(), BadInput> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(**name)) {
-        Some(name) => {
-            Err(BadInput::new(format!("{what} `{name}` stands twice: give each one a name of its own")))
-        }
+        Some(name) => Err(BadInput::new(format!("{what} `{name}` stands twice: expected every one once"))),
         None => Ok(()),
     }
 }
