@@ -67,7 +67,8 @@ pub struct DaiConfig {
     pub schedule: Schedule,
     /// How α shares the action.
     pub mixing: Mixing,
-    /// Whether exploration noise is added to the blended action instead of to the learner's.
+    /// Whether exploration noise is added to the blended action instead of to the learner's: to all but one that is
+    /// random by itself.
     pub noise_after_blend: bool,
     /// Whether the learner's share of the first actions is uniform random, as TD3's is.
     pub random_start: bool,
@@ -96,11 +97,11 @@ impl Dai {
         }
     }
 
-    /// `action ← (1 − α) · expert(s) + α · action`, or one of them. At α = 1 the expert is not asked and `action` stays
-    /// as it is.
-    fn blend(&mut self, alpha: f64, observation: &[f32], action: &mut [f32]) -> Result<()> {
+    /// `action ← (1 − α) · expert(s) + α · action`, or one of them. Returns the learner's share. At α = 1 the expert is
+    /// not asked and `action` stays as it is.
+    fn blend(&mut self, alpha: f64, observation: &[f32], action: &mut [f32]) -> Result<f64> {
         if alpha >= 1.0 {
-            return Ok(());
+            return Ok(1.0);
         }
         self.expert_action.resize(action.len(), 0.0);
         self.expert.act(observation, &mut self.expert_action)?;
@@ -111,7 +112,7 @@ impl Dai {
         for (a, expert) in action.iter_mut().zip(&self.expert_action) {
             *a = ((1.0 - share) * f64::from(*expert) + share * f64::from(*a)) as f32;
         }
-        Ok(())
+        Ok(share)
     }
 }
 
@@ -130,8 +131,8 @@ impl Agent for Dai {
         if !random && !self.config.noise_after_blend {
             self.td3.add_noise(action);
         }
-        self.blend(self.config.schedule.alpha(t), observation, action)?;
-        if !random && self.config.noise_after_blend {
+        let share = self.blend(self.config.schedule.alpha(t), observation, action)?;
+        if self.config.noise_after_blend && !(random && share >= 1.0) {
             self.td3.add_noise(action);
         }
         Ok(())
@@ -250,6 +251,47 @@ mod tests {
         // Binomial: 1200 expected, with a standard deviation of 29.
         assert!((1084..=1316).contains(&learners), "{learners}");
         assert!(!mixed.act_guided(0, &observation(0), &mut found).unwrap());
+    }
+
+    #[test]
+    fn noise_after_the_blend_is_on_every_action_but_the_random_ones() {
+        let mut action = [0.0; 2];
+        for mixing in [Mixing::Choose, Mixing::Interpolate] {
+            let (mut noisy, mut plain) = [true, false]
+                .map(|noise_after_blend| {
+                    let mut dai = dai(ScheduleShape::Constant, 0.5, noise_after_blend);
+                    dai.config.mixing = mixing;
+                    dai
+                })
+                .into();
+            let (mut random, mut untouched) = (td3(1), 0);
+            // All of these are within the random start.
+            for t in 0..20 {
+                let agents: [&mut dyn Agent; 3] = [&mut noisy, &mut plain, &mut random];
+                let [noisy, plain, random] = agents.map(|agent| {
+                    agent.explore(t, &observation(t), &mut action).unwrap();
+                    action
+                });
+                assert_eq!(noisy == plain, mixing == Mixing::Choose && plain == random, "step {t}");
+                untouched += usize::from(noisy == plain);
+            }
+            assert_eq!(untouched > 0, mixing == Mixing::Choose);
+        }
+    }
+
+    #[test]
+    fn without_random_first_actions_the_expert_acts_alone_then_the_learner() {
+        let mut first = dai(ScheduleShape::Step, 0.0, true);
+        first.config.random_start = false;
+        let (mut expert, mut learner) = (td3(9), td3(1));
+        let (mut found, mut expected) = ([0.0; 2], [0.0; 2]);
+        for t in 0..60 {
+            first.explore(t, &observation(t), &mut found).unwrap();
+            let acts = if t < 30 { &mut expert } else { &mut learner };
+            acts.act(&observation(t), &mut expected).unwrap();
+            learner.add_noise(&mut expected);
+            assert_eq!(found, expected, "step {t}");
+        }
     }
 
     #[test]
