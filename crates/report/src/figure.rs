@@ -216,8 +216,17 @@ pub enum Shape {
     Stairs,
     /// By straight lines, with a mark and an interval's bar at each instead of a band.
     Points,
+    /// The same with hollow marks, where colours come a second time.
+    Rings,
     /// By straight dotted lines.
     Dotted,
+}
+
+impl Shape {
+    /// Whether each value has its own mark and bar.
+    fn is_marked(self) -> bool {
+        matches!(self, Self::Points | Self::Rings)
+    }
 }
 
 /// One estimate.

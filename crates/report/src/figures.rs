@@ -145,10 +145,12 @@ fn references(study: &Study) -> Option<Picture> {
             .filter(|(arm, _)| here().any(|one| one.label == arm.arm.label))
             .collect();
         let taken: Vec<Color> = arms.iter().map(|(_, color)| *color).collect();
-        let colors = Color::ALL.into_iter().filter(|color| !taken.contains(color)).cycle();
+        let free: Vec<Color> = Color::ALL.into_iter().filter(|color| !taken.contains(color)).collect();
+        let looks = [Shape::Points, Shape::Rings].into_iter();
+        let looks = looks.flat_map(|shape| free.iter().map(move |&color| (color, shape))).cycle();
         let ours = arms.into_iter().map(|(arm, color)| curves::of_arm(study, task, arm, color));
-        let published = sources.iter().zip(colors).map(|(source, color)| {
-            let mut curve = Curve::new(source, color, Shape::Points);
+        let published = sources.iter().zip(looks).map(|(source, (color, shape))| {
+            let mut curve = Curve::new(source, color, shape);
             // Several arms of one algorithm have the same published scores.
             let scores: BTreeMap<u64, &Comparison> =
                 here().filter(|one| one.source == **source).map(|one| (one.steps, one)).collect();

@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, Ink, Point};
 use super::layout::Place;
 use super::panel::{BAND_OPACITY, LEVEL_WIDTH, dash};
-use super::{Curve, Pattern, Shape};
+use super::{Color, Curve, Pattern, Shape};
 
 pub(super) const CURVE_WIDTH: f64 = 1.25;
 pub(super) const COMPANION_WIDTH: f64 = 0.75;
@@ -16,7 +16,7 @@ const DODGE: f64 = 3.4;
 
 /// Draws all curves. Whether there was anything to draw.
 pub(super) fn draw(canvas: &Canvas<'_>, curves: &[Curve], place: &Place) -> bool {
-    let has_bars = |curve: &Curve| curve.shape == Shape::Points;
+    let has_bars = |curve: &Curve| curve.shape.is_marked();
     let beside = curves.iter().filter(|curve| has_bars(curve)).count();
     let mut next = -(beside as f64 - 1.0) / 2.0 * DODGE;
     let pen = |curve| {
@@ -47,7 +47,7 @@ impl Pen<'_> {
         let (low, high) = (self.points(&self.curve.low), self.points(&self.curve.high));
         let both: Vec<Option<(Point, Point)>> = low.iter().zip(&high).map(|(l, h)| (*l).zip(*h)).collect();
         for run in finite_runs(&both) {
-            if self.curve.shape == Shape::Points {
+            if self.curve.shape.is_marked() {
                 run.iter().for_each(|&(low, high)| draw_bar(canvas, low, high, self.curve.color.into()));
                 continue;
             }
@@ -77,8 +77,8 @@ impl Pen<'_> {
                 continue;
             }
             canvas.path(&self.shaped(&run), self.curve.color.into(), CURVE_WIDTH);
-            if few || self.curve.shape == Shape::Points || run.len() == 1 {
-                run.iter().for_each(|&point| canvas.disc(point, MARK_RADIUS, self.curve.color.into()));
+            if few || self.curve.shape.is_marked() || run.len() == 1 {
+                run.iter().for_each(|&point| draw_mark(canvas, point, self.curve.color, self.curve.shape));
             }
         }
     }
@@ -101,6 +101,14 @@ impl Pen<'_> {
     fn points(&self, values: &[f64]) -> Vec<Option<Point>> {
         let place = |(&x, &y): (&f64, &f64)| Some((self.place.across(x)? + self.dodge, self.place.down(y)?));
         self.curve.x.iter().zip(values).map(place).collect()
+    }
+}
+
+/// A value's mark: full or hollow.
+pub(super) fn draw_mark(canvas: &Canvas<'_>, at: Point, color: Color, shape: Shape) {
+    canvas.disc(at, MARK_RADIUS, color.into());
+    if shape == Shape::Rings {
+        canvas.disc(at, 0.6 * MARK_RADIUS, Ink([255, 255, 255], 1.0));
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const ROW: f64 = 13.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Swatch {
     Curve(Color),
-    Points(Color),
+    Points(Color, Shape),
     Dots(Color, bool),
     Line(Color, Pattern),
     Companion,
@@ -52,7 +52,7 @@ pub(super) fn entries(figure: &Figure) -> Vec<Entry> {
     };
     for curve in curves {
         let swatch = match curve.shape {
-            Shape::Points => Swatch::Points(curve.color),
+            Shape::Points | Shape::Rings => Swatch::Points(curve.color, curve.shape),
             Shape::Dotted => Swatch::Line(curve.color, Pattern::Dotted),
             Shape::Line | Shape::Stairs => Swatch::Curve(curve.color),
         };
@@ -124,11 +124,11 @@ fn draw_swatch(canvas: &Canvas<'_>, swatch: Swatch, left: f64, middle: f64) {
             canvas.area(&band, Ink(color.rgb(), panel::BAND_OPACITY));
             canvas.path(&line, color.into(), curves::CURVE_WIDTH);
         }
-        Swatch::Points(color) => {
+        Swatch::Points(color, shape) => {
             let center = left + SWATCH / 2.0;
             canvas.path(&line, color.into(), curves::CURVE_WIDTH);
             curves::draw_bar(canvas, (center, middle + 4.0), (center, middle - 4.0), color.into());
-            canvas.disc((center, middle), curves::MARK_RADIUS, color.into());
+            curves::draw_mark(canvas, (center, middle), color, shape);
         }
         Swatch::Dots(color, large) => {
             let dots = Dots { label: String::new(), color, large, at: Vec::new() };

@@ -199,15 +199,18 @@ fn stairs_have_corners_and_points_have_bars() {
         for curve in curves {
             (curve.shape, curve.companion) = (shape, None);
         }
-        let kind = if shape == Shape::Points { ScaleKind::Doubling } else { ScaleKind::Tight };
+        let kind = if shape.is_marked() { ScaleKind::Doubling } else { ScaleKind::Tight };
         let document = svg(&Figure { x: Scale::new("K", kind), ..figure(vec![panel]) });
         check_apart(&format!("{shape:?}"), &document);
         document
     };
     let corners = |document: &str| document.matches("<polyline").count();
-    let [line, stairs, points] = [Shape::Line, Shape::Stairs, Shape::Points].map(with);
+    let [line, stairs, points, rings] = [Shape::Line, Shape::Stairs, Shape::Points, Shape::Rings].map(with);
     assert_eq!(corners(&line), corners(&stairs), "as many lines");
     assert!(corners(&points) > corners(&line), "a bar a point");
+    assert_eq!(corners(&rings), corners(&points), "the same bars");
+    let discs = |document: &str| document.matches("<circle").count();
+    assert_eq!(discs(&rings), 2 * discs(&points), "a hole a mark, in the legend too");
     let places = |document: &str| document.matches(',').count();
     assert!(places(&stairs) > places(&line), "the same lines, by way of corners");
 }
