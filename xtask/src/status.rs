@@ -341,7 +341,7 @@ fn print_explanation(explanation: &Explanation<'_>) {
             timing;
         let share = |part: &f64| 100.0 * part / seconds.max(1e-9);
         say(format!(
-            "time         {}: updates {:.1} %, evaluations {:.1} %, checkpoints {:.2} %; taken up again {resumptions} times",
+            "time         {}: updates {:.1} %, evaluations {:.1} %, checkpoints {:.2} %; resumed {resumptions} times",
             duration(*seconds),
             share(update_seconds),
             share(evaluation_seconds),

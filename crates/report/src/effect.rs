@@ -1,5 +1,7 @@
 //! How far an arm lies above what it is compared with: one number over tasks and runs, with its interval.
 
+use crate::number::grouped;
+use crate::results::same_task;
 use crate::study::{ArmRuns, Study, TaskRuns};
 use experiment::{Claim, Expert, Metric, Reading, Reference, Score, Source, SpreadKind, Window};
 use stats::{Published, Spread};
@@ -79,7 +81,7 @@ pub(crate) fn scores(
                 let note = || "the expert's score is of one episode and taken as exact".to_owned();
                 Baseline::Mean(mean.unwrap_or_else(|| Published::exact(score)), mean.is_none().then(note))
             } else if reference.source.iter().any(|source| source.id == claim.baseline) {
-                published(reference, &claim.baseline, &task.task.id)?
+                published(reference, &claim.baseline, (&task.task.id, task.steps))?
             } else {
                 let ahead = if reading.counts_expert { expert()?.0.status.steps } else { 0 };
                 let window = (reading.baseline_window(), ahead);
@@ -102,21 +104,31 @@ pub(crate) fn uncertain(source: &Source, score: &Score) -> Option<Published> {
     Published::new(score.value, spread, kind, seeds as usize)
 }
 
-/// The number that source `id` has for `task`.
-fn published(reference: &Reference, id: &str, task: &str) -> Result<Baseline, String> {
-    let source = reference.source.iter().find(|source| source.id == id);
-    let (Some(source), Some(score)) = (source, reference.score(id, task)) else {
-        return Err(format!("{id} has no number for {task}"));
+/// The number that source `id` has for `task`: of this version of it before others, and of several the one after as many
+/// steps. A note says what is not as it should be.
+fn published(reference: &Reference, id: &str, (task, steps): (&str, u64)) -> Result<Baseline, String> {
+    let none = || format!("{id} has no number for {task}");
+    let source = reference.source.iter().find(|source| source.id == id).ok_or_else(none)?;
+    let mut scores: Vec<&Score> = source.scores.iter().filter(|score| same_task(&score.task, task)).collect();
+    if scores.iter().any(|score| score.task == task) {
+        scores.retain(|score| score.task == task);
+    }
+    let score = match &scores[..] {
+        [] => return Err(none()),
+        [one] => one,
+        several => several
+            .iter()
+            .find(|score| source.steps_of(score) == steps)
+            .ok_or_else(|| format!("{} after {} steps", none(), grouped(steps as f64, 0)))?,
     };
-    Ok(match uncertain(source, score) {
-        Some(published) => Baseline::Mean(published, None),
-        None => Baseline::Mean(
-            Published::exact(score.value),
-            Some(format!(
-                "{id} gives no spread over a number of runs for {task}: its number is taken as exact"
-            )),
-        ),
-    })
+    let known = uncertain(source, score);
+    let version = (score.task != task).then(|| format!("{id}'s number for {task} is of {}", score.task));
+    let exact = known.is_none().then(|| {
+        format!("{id} gives no spread over a number of runs for {task}: its number is taken as exact")
+    });
+    let notes: Vec<String> = version.into_iter().chain(exact).collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
+    Ok(Baseline::Mean(known.unwrap_or_else(|| Published::exact(score.value)), note))
 }
 
 fn window_scores(
@@ -282,16 +294,20 @@ pub(crate) mod tests {
             format!(
                 "schema = 1\n[[source]]\nid = \"theirs\"\nalgorithm = \"TD3\"\nsteps = 1\nseeds = {seeds}\nprotocol = \"\"\n\
                  spread = \"\"\n{kind}\ncite = \"\"\nscores = [{{ task = \"Ant-v5\", value = 10.0, spread = 4.0 }}, \
-                 {{ task = \"Hopper-v5\", value = 5.0 }}]\n"
+                 {{ task = \"Ant-v3\", value = 7.0 }}, {{ task = \"Hopper-v5\", value = 5.0 }}, \
+                 {{ task = \"Walker2d-v3\", value = 2.0, spread = 1.0, steps = 2000 }}, \
+                 {{ task = \"Walker2d-v3\", value = 3.0 }}]\n"
             )
         };
-        let of = |kind: &str, seeds, task: &str| {
+        let after = |kind: &str, seeds, of: (&str, u64)| {
             let reference: Reference = toml::from_str(&text(kind, seeds)).unwrap();
-            published(&reference, "theirs", task).map(|baseline| match baseline {
+            published(&reference, "theirs", of).map(|baseline| match baseline {
                 Baseline::Mean(published, note) => (published, note),
                 Baseline::Runs(runs) => panic!("{runs:?}"),
             })
         };
+        // One number is taken whatever its steps.
+        let of = |kind: &str, seeds, task: &str| after(kind, seeds, (task, 2000));
         let known = |kind, seeds| Published::new(10.0, 4.0, kind, seeds).unwrap();
         let check =
             |kind: &str, expected| assert_eq!(of(kind, 5, "Ant-v5").unwrap(), (known(expected, 5), None));
@@ -304,7 +320,13 @@ pub(crate) mod tests {
             assert_eq!(published, Published::exact(mean));
             assert!(note.unwrap().contains("its number is taken as exact"));
         }
-        assert_eq!(of("", 5, "Ant-v4").unwrap_err(), "theirs has no number for Ant-v4");
+        let (published, note) = of("", 5, "Walker2d-v5").unwrap();
+        assert_eq!(published, Published::new(2.0, 1.0, Spread::PopulationStd, 5).unwrap());
+        assert_eq!(note.unwrap(), "theirs's number for Walker2d-v5 is of Walker2d-v3");
+        assert_eq!(after("", 5, ("Walker2d-v5", 1)).unwrap().0, Published::exact(3.0));
+        let error = |of| after("", 5, of).unwrap_err();
+        assert_eq!(error(("Walker2d-v5", 3000)), "theirs has no number for Walker2d-v5 after 3,000 steps");
+        assert_eq!(error(("Humanoid-v5", 1)), "theirs has no number for Humanoid-v5");
     }
 
     #[test]

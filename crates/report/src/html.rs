@@ -9,7 +9,7 @@ mod notes;
 use crate::figure;
 use crate::number::{MISSING, steps};
 use crate::pictures::Picture;
-use crate::results::{comparisons, in_words, same_task};
+use crate::results::{comparisons, in_words, in_words_of, same_task};
 use crate::study::{State, Study};
 use crate::table::{Align, Table};
 use crate::tables;
@@ -233,9 +233,10 @@ fn claim(study: &Study, answer: &Answer) -> Claim {
     let window = |id: &str| {
         let reading = claim.into_iter().flat_map(|claim| &claim.reading).find(|reading| reading.id == id);
         let words = |reading: &experiment::Reading| {
-            let mut words = in_words(reading.window);
+            let what = if reading.of.is_some() { "logged value" } else { "evaluation" };
+            let mut words = in_words_of(reading.window, what);
             if reading.baseline_window() != reading.window {
-                words += &format!("; of the baseline {}", in_words(reading.baseline_window()));
+                words += &format!("; of the baseline {}", in_words_of(reading.baseline_window(), what));
             }
             if reading.counts_expert {
                 words += "; of the baseline as many steps later as its expert was trained for";

@@ -90,13 +90,18 @@ impl Lies {
 
 /// Which evaluations a window takes.
 pub(crate) fn in_words(window: Window) -> String {
+    in_words_of(window, "evaluation")
+}
+
+/// Which of something a window takes.
+pub(crate) fn in_words_of(window: Window, what: &str) -> String {
     let percent = |share: f64| grouped(100.0 * share, 0);
     match window {
-        Window::First(share) => format!("evaluations in the first {} % of the steps", percent(share)),
-        Window::Last(share) => format!("evaluations in the last {} % of the steps", percent(share)),
-        Window::At(share) if share >= 1.0 => "the last evaluation".to_owned(),
-        Window::At(share) => format!("the evaluation at {} % of the steps", percent(share)),
-        Window::AtStep(step) => format!("the evaluation at {} steps", steps(step)),
+        Window::First(share) => format!("{what}s in the first {} % of the steps", percent(share)),
+        Window::Last(share) => format!("{what}s in the last {} % of the steps", percent(share)),
+        Window::At(share) if share >= 1.0 => format!("the last {what}"),
+        Window::At(share) => format!("the {what} at {} % of the steps", percent(share)),
+        Window::AtStep(step) => format!("the {what} at {} steps", steps(step)),
     }
 }
 
