@@ -39,6 +39,16 @@ protocol = "made up"
 spread = "none"
 cite = "made up"
 scores = [{ task = "HalfCheetah-v1", value = 3000.0 }]
+
+[[source]]
+id = "of-another-task"
+algorithm = "TD3"
+steps = 100_000
+seeds = 10
+protocol = "made up"
+spread = "none"
+cite = "made up"
+scores = [{ task = "Hopper-v5", value = 3000.0 }]
 "#;
 
 fn anchor() -> Study {
@@ -86,8 +96,10 @@ fn a_published_number_is_a_baseline_with_a_spread_of_its_own() {
 
     let exact = check("relative-gain", "one-number", "above = 0.0", "reproduced");
     assert!(exact.readings[0].reason().contains("its number is taken as exact"), "{exact:?}");
-    let missing = check("ratio", "elsewhere", "above = 0.0", "missing");
-    assert_eq!(missing.verdict.reason(), "elsewhere has no number for HalfCheetah-v5");
+    let another = check("ratio", "elsewhere", "above = 0.0", "reproduced");
+    assert!(another.readings[0].reason().contains("is of HalfCheetah-v1"), "{another:?}");
+    let missing = check("ratio", "of-another-task", "above = 0.0", "missing");
+    assert_eq!(missing.verdict.reason(), "of-another-task has no number for HalfCheetah-v5");
 }
 
 /// The median over runs of the last line of a column.

@@ -163,16 +163,19 @@ fn a_whole_study_says_what_went_in() {
     let verdicts: Vec<&str> =
         rows.lines().skip(2).map(|row| row.split(" | ").nth(1).unwrap().trim()).collect();
     let expected = [
-        "reproduced",   // early direction: +100 %, above 0
-        "inconclusive", // early gain: +100 %, not above 160 %, but of what acts five times as much
-        "reproduced",   // final gain: above 50 %
-        "inconclusive", // Humanoid early: twice, not four times, but of what acts five times
-        "missing",      // Humanoid at convergence: that takes a million steps
-        "inconclusive", // Humanoid final: exactly twice
-        "reproduced",   // above TD3 everywhere
-        "reproduced",   // above the expert everywhere
-        "reproduced",   // early, with the expert's cost: TD3 never changes
-        "missing",      // the controls
+        "reproduced",     // early direction: +100 %, above 0
+        "inconclusive",   // early gain: +100 %, not above 160 %, but of what acts five times as much
+        "reproduced",     // final gain: above 50 %
+        "not reproduced", // over Tianshou: returns of some hundreds against thousands
+        "inconclusive",   // Humanoid early: twice, not four times, but of what acts five times
+        "missing",        // Humanoid at convergence: that takes a million steps
+        "inconclusive",   // Humanoid final: exactly twice
+        "reproduced",     // above TD3 everywhere
+        "reproduced",     // above the expert everywhere
+        "reproduced",     // early, with the expert's cost: TD3 never changes
+        "missing",        // the controls
+        "missing",
+        "missing",
         "missing",
     ];
     assert_eq!(verdicts, expected, "{claims}");
@@ -270,7 +273,7 @@ fn a_task_with_a_run_missing_gives_no_average_and_its_claims_are_missing() {
     });
     let what = "5 of 6 runs of td3-dai on Humanoid-v5 recorded";
     let claims = file("claims.csv");
-    assert_eq!(claims.lines().skip(1).filter(|line| line.contains(",missing,")).count(), 11, "{claims}");
+    assert_eq!(claims.lines().skip(1).filter(|line| line.contains(",missing,")).count(), 14, "{claims}");
     assert!(claims.contains(what), "{claims}");
     assert!(
         line(&file("windows.csv"), "Ant-v5,end,td3-dai,").contains("+100 % ["),
