@@ -51,7 +51,7 @@ class Evaluation(BaseCallback):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default="HalfCheetah-v5", help="one whose actions reach to 1")
+    parser.add_argument("--task", default="HalfCheetah-v5", help="where actions reach less far, its critics see them scaled to 1")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--settings", choices=SETTINGS, required=True)
     parser.add_argument("--steps", type=int, default=200_000)
